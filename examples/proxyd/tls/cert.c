@@ -49,6 +49,16 @@ BIO *tls_file(const char *path, const char **ret_why)
 	return b;
 }
 
+bool tls_lacked_memory(void)
+{
+	bool lacked = false;
+	unsigned long e;
+
+	while ((e = ERR_get_error()))
+		lacked |= ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE;
+	return lacked;
+}
+
 /* There is nobody to ask. */
 static int no_passphrase(char *buf, int size, int writing, void *asked)
 {
@@ -62,15 +72,21 @@ static EVP_PKEY *key_of(BIO *b, bool *ret_locked)
 	EVP_PKEY *key = b ? PEM_read_bio_PrivateKey(b, NULL, no_passphrase, ret_locked) : NULL;
 
 	BIO_free(b);
-	ERR_clear_error();
+	if (key) /* else what was wrong is still to be asked for */
+		ERR_clear_error();
 	return key;
 }
 
 static EVP_PKEY *read_key(const char *path, bool *ret_locked)
 {
 	const char *why;
+	BIO *b;
 
-	return key_of(tls_file(path, &why), ret_locked);
+	errno = 0;
+	b = tls_file(path, &why);
+	if (!b && errno == ENOMEM)
+		ERR_raise(ERR_LIB_USER, ERR_R_MALLOC_FAILURE);
+	return key_of(b, ret_locked);
 }
 
 /* Of PEM, which is freed. NULL: *ret_why. */
@@ -87,7 +103,8 @@ static STACK_OF(X509) * certs_of(BIO *b, const char **ret_why)
 			ok = false;
 		}
 	if (ok && ERR_peek_last_error() && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
-		*ret_why = sk_X509_num(all) ? "what stands behind the first certificate is damaged: no part of it is used"
+		*ret_why = tls_lacked_memory() ? "no memory"
+			   : sk_X509_num(all) ? "what stands behind the first certificate is damaged: no part of it is used"
 					    : "the certificate in it is damaged";
 		ok = false;
 	} else if (ok && !sk_X509_num(all)) {
@@ -157,7 +174,7 @@ static void judge_dates(const struct tls_pair *p, struct diag *d, const struct d
 static bool take_key(struct tls_pair *p, struct diag *d, const struct diag_place *at)
 {
 	char beside[4096];
-	bool locked = false;
+	bool locked = false, no_memory;
 	size_t len = strlen(p->item.file);
 
 	p->key = read_key(p->item.file, &locked);
@@ -170,25 +187,32 @@ static bool take_key(struct tls_pair *p, struct diag *d, const struct diag_place
 		snprintf(beside, sizeof(beside), "%.*s.key", (int)len - 4, p->item.file);
 		p->key = read_key(beside, &locked);
 	}
+	no_memory = tls_lacked_memory();
 	if (!p->key && locked)
 		diag_add(d, DIAG_ERROR, at,
 			 "%s: the private key has a passphrase, and nobody is there to type it: "
 			 "write it without "
 			 "one (openssl pkey -in OLD -out NEW), readable for root only",
 			 p->item.file);
+	else if (!p->key && no_memory)
+		diag_add(d, DIAG_ERROR, at, "%s: cannot read its private key: no memory", p->item.file);
 	else if (!p->key)
 		diag_add(
 		    d, DIAG_ERROR, at,
 		    "%s: there is no private key in it, nor in %s.key: append the key to the file",
 		    p->item.file, p->item.file);
-	else if (!X509_check_private_key(p->leaf, p->key))
+	else if (X509_check_private_key(p->leaf, p->key))
+		return true;
+	else if (tls_lacked_memory())
+		diag_add(d, DIAG_ERROR, at, "%s: cannot compare its private key: no memory", p->item.file);
+	else if (!X509_get0_pubkey(p->leaf)) /* when it was read there may have been no memory: that is not told any more */
+		diag_add(d, DIAG_ERROR, at, "%s: there is no memory for the certificate's public key, or it is of an unknown kind", p->item.file);
+	else
 		diag_add(d, DIAG_ERROR, at,
 			 "%s: the private key is not that of the first certificate: put the "
 			 "server's own "
 			 "certificate first, its issuers behind, and the key it was made with",
 			 p->item.file);
-	else
-		return true;
 	return false;
 }
 

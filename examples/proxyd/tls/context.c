@@ -117,8 +117,7 @@ struct tls_trusted *tls_trusted_parse(enum tls_kind kind, const char *file, BIO 
 	STACK_OF(X509_INFO) *all = PEM_X509_INFO_read_bio(b, NULL, NULL, NULL);
 	struct tls_trusted *t;
 
-	*ret_why = "it is no PEM";
-	ERR_clear_error();
+	*ret_why = tls_lacked_memory() ? "no memory" : "it is no PEM";
 	if (!all)
 		return NULL;
 	t = (struct tls_trusted *)tls_item_new(kind, file);

@@ -166,7 +166,9 @@ static bool is_usable(struct tls_front *f, const struct terms *t, struct tls_pai
 	ok = trial && tls_pair_use(p, trial);
 	p->tried |= ok;
 	reason = ERR_reason_error_string(ERR_peek_error());
-	if (!ok)
+	if (!ok && tls_lacked_memory())
+		diag_add(d, DIAG_ERROR, at, "%s: this certificate cannot be tried: no memory", p->item.file);
+	else if (!ok)
 		diag_add(d, DIAG_ERROR, at,
 			 "%s: OpenSSL refuses this certificate: %s; make one with an EC key or an "
 			 "RSA key of 2048 bits, "

@@ -58,6 +58,8 @@ struct tls_pair *tls_pair_read(const char *file, struct tls_extra *extra, struct
 void tls_pair_clear(struct tls_pair *p);
 
 /* All of a PEM file, 32 at most. NULL: *ret_why. */
+/* What OpenSSL has just reported is a lack of memory; takes its reports. */
+bool tls_lacked_memory(void);
 STACK_OF(X509) * tls_certs_read(const char *path, const char **ret_why);
 
 /* As tls_item_parse and tls_item_is_whole. */

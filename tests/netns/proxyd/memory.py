@@ -6,9 +6,11 @@
 """
 import mmap
 import os
+import re
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import tempfile
 import time
@@ -207,6 +209,29 @@ def test_it_ends_without_any(binary):
             p.fail(0, NEVER)
             p.proxy.signal(number)
             assert p.proxy.wait_end(WAIT) == 0
+
+
+def test_a_lack_of_memory_is_not_the_files_fault(binary):
+    """A good certificate is read while one allocation fails, now this one and now that."""
+    with tempfile.TemporaryDirectory(prefix="proxyd-memory.") as folder:
+        pem, cfg, name = (os.path.join(folder, f) for f in ("pem", "cfg", "shared"))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=a",
+                        "-keyout", pem + ".key", "-out", pem], check=True, stderr=subprocess.DEVNULL)  # fmt: skip
+        with open(cfg, "w") as f:
+            f.write(f"listen l\n    mode tcp\n    bind 127.0.0.1:4443 ssl crt {pem} ca-file {pem} verify optional\n    timeout client 5s\n")
+
+        def read(number):
+            with open(name, "wb") as f:
+                f.write(struct.pack("3Q", 0, number, number + 1))
+            env = dict(os.environ, LD_PRELOAD=os.path.realpath(sys.argv[2]), FAIL_MALLOC=name)
+            r = subprocess.run([binary, "-c", "-f", cfg], env=env, capture_output=True, text=True)
+            with open(name, "rb") as f:
+                return r, struct.unpack("Q", f.read(8))[0]
+
+        _, n = read(NEVER - 1)
+        blamed = {r.stderr for r, _ in (read(i) for i in range(0, n, 61))
+                  if r.returncode == 1 and re.search("damaged|no PEM|no private key in it|is not that of|no certificate", r.stderr)}  # fmt: skip
+        assert not blamed, blamed
 
 
 if __name__ == "__main__":
