@@ -148,9 +148,9 @@ LIBHA_API int ha_net_address_set(struct ha_net *n, const struct ha_net_address *
 
 /*
  * Removes addresses, found by ifindex, ip, prefix_len and peer; the other fields do not count. As
- * ha_net_address_add(); HA_NET_ALREADY: neither it nor perhaps the link is there. Take note: an IPv6
- * address is on a link once; whoever adds it with another prefix length adopts it with the one it has,
- * and only under that one is it found here. And removing an IPv4 address that is not SECONDARY takes
+ * ha_net_address_add(); HA_NET_ALREADY: neither it nor perhaps the link is there, or the kernel knows
+ * none of its family. Take note: an IPv6 address is on a link once; whoever adds it with another prefix
+ * length adopts it with the one it has, and only under that one is it found here. And removing an IPv4 address that is not SECONDARY takes
  * the secondaries of its subnet along, unless net.ipv4.conf.*.promote_secondaries is set.
  */
 LIBHA_API int ha_net_address_remove(struct ha_net *n, const struct ha_net_address *a, size_t count,

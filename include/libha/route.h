@@ -222,7 +222,7 @@ LIBHA_API int ha_net_rule_add(struct ha_net *n, const struct ha_net_rule *a, siz
 
 /*
  * Removes rules: of each the first that has this mark, action and table and all that is given here.
- * HA_NET_ALREADY: there is none.
+ * HA_NET_ALREADY: there is none, perhaps as the kernel knows no rules, or none of the family.
  */
 LIBHA_API int ha_net_rule_remove(struct ha_net *n, const struct ha_net_rule *a, size_t count,
 				 int *ret_status);

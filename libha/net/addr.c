@@ -28,10 +28,11 @@ static bool is_there(int error)
 	return error == -EEXIST;
 }
 
-/* Perhaps with its link. */
+/* Perhaps with its link; and a kernel without IPv6 has none of it. */
 static bool is_gone(int error)
 {
-	return error == -EADDRNOTAVAIL || error == -ENODEV || error == -ENXIO;
+	return error == -EADDRNOTAVAIL || error == -ENODEV || error == -ENXIO ||
+	       error == -EOPNOTSUPP;
 }
 
 static int change(struct ha_net *n, bool add, uint16_t flags, const struct ha_net_address *a,

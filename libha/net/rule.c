@@ -24,9 +24,10 @@ static bool is_there(int error)
 	return error == -EEXIST;
 }
 
+/* A kernel without rules, or without IPv6, has none. */
 static bool is_gone(int error)
 {
-	return error == -ENOENT;
+	return error == -ENOENT || error == -EOPNOTSUPP || error == -EAFNOSUPPORT;
 }
 
 int ha_net_rule_add(struct ha_net *n, const struct ha_net_rule *a, size_t count, int *ret_status)

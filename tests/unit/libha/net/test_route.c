@@ -587,6 +587,12 @@ static void what_is_there_or_gone_is_no_error(void **state)
 	assert_int_equal(status, HA_NET_ALREADY);
 	assert_int_equal(ha_net_route_replace(p->n, &route, 1, &status), -ENOENT);
 	assert_int_equal(status, -ENOENT);
+	p->error = -EOPNOTSUPP;
+	assert_int_equal(ha_net_rule_remove(p->n, &rule, 1, &status), 0);
+	assert_int_equal(ha_net_rule_add(p->n, &rule, 1, &status), -EOPNOTSUPP);
+	p->error = -EAFNOSUPPORT;
+	assert_int_equal(ha_net_rule_remove(p->n, &rule, 1, &status), 0);
+	assert_int_equal(status, HA_NET_ALREADY);
 }
 
 /* The first message of the last call has the body that the codec makes. */
