@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """vipd_memory.py VIPD FAIL_NETLINK.SO: the kernel has no memory to remove an address, or does not permit it for a while.
 
-It goes all the same, at a reload, when another node is MASTER, and at the end. Nor does nftables take for a while that a server has
+It goes all the same, at a reload, when another node is MASTER, and at the end; what is not there is not waited for. Nor does nftables take for a while that a server has
 failed: it gets no connections soon after, not when the table is looked at, once a minute.
 """
 import errno
@@ -109,6 +109,34 @@ def slots():
     return {port for port in ("8001", "8002") if f"10.9.0.1 . {port}" in said}
 
 
+def twice_reloaded(p, folder, left):
+    """Nobody knows any more what an earlier configuration had, and the kernel kept: so it is said."""
+    left[:] = struct.pack("qqq", 1 << 40, errno.EPERM, ROUTE)
+    for here in (105, 106):
+        (folder / "conf").write_text(CONF % f"10.9.0.{here}/24")
+        p.send_signal(signal.SIGHUP)
+        until("it is held, too", lambda here=here: f"10.9.0.{here}/24" in addresses())
+    assert "10.9.0.103/24 of an earlier configuration stays on this host" in (folder / "log").read_text()
+    left[:] = struct.pack("qqq", 0, 0, 0)
+    subprocess.run(["ip", "addr", "del", "10.9.0.103/24", "dev", "eth0"], check=True)
+    until("the one before goes by itself", lambda: addresses() == {"10.9.0.106/24"})
+
+
+def taken_name(vipd, preload, folder):
+    """A macvlan that cannot be made holds nothing: a BACKUP does not wait for it to go."""
+    subprocess.run(["ip", "link", "add", "taken", "type", "veth", "peer", "name", "taken1"], check=True)
+    (folder / "conf").write_text((CONF % "10.9.0.100/24").replace("interface eth0", "interface eth0\n    use_vmac taken"))
+    with (folder / "log").open("w") as log, Rival("10.9.0.100"):
+        p = start(vipd, preload, folder, log)
+        try:
+            until("it is BACKUP", lambda: "Entering BACKUP STATE" in (folder / "log").read_text())
+        finally:
+            p.terminate()
+            p.wait(WAIT)
+    said = (folder / "log").read_text()
+    assert "cannot make the virtual MAC address (taken): File exists" in said and "stay on this host" not in said, said
+
+
 def failed_server(p, folder, left):
     with socket.create_server(("10.9.0.1", 8001)):
         (folder / "conf").write_text(SERVICE)
@@ -147,6 +175,7 @@ def main(vipd, preload):
                         until("it is the other node's alone", lambda: not addresses() and not any(routing()))
                         assert struct.unpack("qqq", left[:])[0] == 0, "no removal failed"
                     until("it is MASTER again", lambda here=here: addresses() == {f"10.9.0.{here}/24"})
+                twice_reloaded(p, folder, left)
                 failed_server(p, folder, left)
                 conf.write_text(CONF % "10.9.0.100/24")
                 p.send_signal(signal.SIGHUP)
@@ -166,6 +195,7 @@ def main(vipd, preload):
                 if p.poll() is None:
                     p.kill()
                     p.wait()
+        taken_name(vipd, preload, folder)
 
 
 if __name__ == "__main__":

@@ -67,3 +67,16 @@ bool again_old_gone(struct kernel *k)
 	g->n = left;
 	return !left;
 }
+
+void again_old_leave(struct kernel *k)
+{
+	const struct again *g = k->again;
+	char ip[HA_IP_TEXT_SIZE];
+
+	again_old_gone(k);
+	for (size_t i = 0; i < g->n; i++) {
+		*ip = '\0';
+		ha_ip_format(&g->old[i].ip, ip, sizeof(ip));
+		log_err("%s/%u of an earlier configuration stays on this host: remove it by hand (ip address), or another node has it, too", ip, g->old[i].prefix_len);
+	}
+}

@@ -279,6 +279,8 @@ static void end(struct kernel *k, enum msg_stop how)
 	on_health(k->loop, k->birth->ends.health, 0, k);
 	if (how != MSG_STOP_RELOAD && !k->birth->options->keep_addresses)
 		addresses_release(k);
+	if (how == MSG_STOP_RELOAD)
+		again_old_leave(k);
 	settings_release(k);
 	if (how != MSG_STOP_RELOAD && !k->birth->options->keep_services && k->services) {
 		marks_release(k);

@@ -19,7 +19,7 @@ struct watched {
 	struct msg_link told;	 /* what vrrp knows */
 	bool was_told;
 	bool is_vmac;		   /* our own: vrrp need not know it */
-	bool failed;		   /* of an ipvlan: it was said */
+	bool failed;		   /* of an ipvlan, or of a macvlan that is to go down: it was said */
 	uint32_t right_ifindex;	   /* of a macvlan, when it was looked at last and right */
 	uint32_t promoted_ifindex; /* promote_secondaries was looked at */
 };
@@ -95,6 +95,7 @@ int again_new(struct kernel *k);
 void again_soon(struct kernel *k);				      /* an instance is HELD_STUCK */
 void again_old(struct kernel *k, const struct ha_net_address *a); /* in no configuration any more */
 bool again_old_gone(struct kernel *k);				      /* tries it now. True: there is none any more */
+void again_old_leave(struct kernel *k);				      /* likewise, for the last time: a successor knows one configuration before */
 
 /*
  * kernel/vmac.c: the macvlans of an instance. All say what fails; 0 or -errno, and 0 for an instance

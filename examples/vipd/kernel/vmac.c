@@ -80,12 +80,15 @@ static int set_one(struct kernel *k, const struct conf_instance *i, const struct
 	if (!w->link.ifindex || w->link.ifindex != w->right_ifindex)
 		r = audit_one(k, i, m);
 	if (r < 0)
-		return r;
+		return up ? r : 0; /* what cannot be made is not there */
 	if (!w->link.ifindex)
 		return up ? -ENODEV : 0;
 	r = ha_net_link_set_up(k->net, w->link.ifindex, up);
+	if (r < 0 && (up || !w->failed)) /* it is asked again each second: again.c */
+		say_failure(k, i, m, up ? "use" : "leave", r);
+	w->failed = r < 0 && !up;
 	if (r < 0)
-		return say_failure(k, i, m, up ? "use" : "leave", r);
+		return r;
 	w->link.flags = up ? w->link.flags | IFF_UP : w->link.flags & ~(uint32_t)IFF_UP;
 	return 0;
 }
