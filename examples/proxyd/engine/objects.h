@@ -484,6 +484,7 @@ struct endpoint {
 enum session_list {
 	SESSION_ON_NONE,
 	SESSION_ON_AGAIN,  /* its turn was long: go on after the others */
+	SESSION_ON_BULK,   /* the same, of large transfers, and after all of those */
 	SESSION_ON_DEAD,   /* closed in this turn; events may still point to it */
 	SESSION_ON_SPENT,  /* has left a socket, and is its host's: see spent.c */
 	SESSION_ON_FADING, /* the same, but the kernel is not done with that */
@@ -596,7 +597,7 @@ struct worker {
 	uint64_t now_ns;
 	struct timers timers;
 	struct set *set; /* adopted last */
-	struct session_queue again, dead, fading;
+	struct session_queue again, bulk, dead, fading;
 	LIST_HEAD(, session) sessions;
 	struct http_worker *http; /* NULL: no HTTP yet */
 	LIST_HEAD(, socket_handle) paused, deferring;
@@ -625,7 +626,7 @@ struct worker {
 	unsigned n_seen, n_busy; /* connections with events in this window, in the last one */
 	uint8_t window;
 	int log_fd[3]; /* datagram sockets for IPv4, IPv6, unix; -1: not opened yet */
-	char *bulk;    /* WORKER_SCRATCH_BULK, when first needed */
+	char *large;   /* WORKER_SCRATCH_BULK, when first needed */
 	uint32_t head_max, fields_max; /* bytes and fields of an HTTP head, of the last set */
 	uint32_t line_max; /* bytes of a request line in the log, of the last set */
 	int pipe[2];   /* see pipe.c; -1: not opened yet */

@@ -64,10 +64,10 @@ bool session_give(struct worker *w, struct session *s, enum conn_end to, const c
 
 char *worker_bulk(struct worker *w, size_t *ret_cap)
 {
-	if (!w->bulk)
-		w->bulk = malloc(WORKER_SCRATCH_BULK);
-	*ret_cap = w->bulk ? WORKER_SCRATCH_BULK : WORKER_SCRATCH;
-	return w->bulk ? w->bulk : w->scratch;
+	if (!w->large)
+		w->large = malloc(WORKER_SCRATCH_BULK);
+	*ret_cap = w->large ? WORKER_SCRATCH_BULK : WORKER_SCRATCH;
+	return w->large ? w->large : w->scratch;
 }
 
 /* Large transfers get the large buffer: fewer calls for the same bytes. */
@@ -249,5 +249,5 @@ void session_run(struct worker *w, struct session *s)
 	}
 	session_arm(w, s);
 	if (s->on == SESSION_ON_NONE)
-		session_list(w, s, SESSION_ON_AGAIN);
+		session_list(w, s, s->bulk ? SESSION_ON_BULK : SESSION_ON_AGAIN);
 }

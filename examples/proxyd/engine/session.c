@@ -182,6 +182,8 @@ void session_list(struct worker *w, struct session *s, enum session_list on)
 	session_unlist(w, s);
 	if (on == SESSION_ON_AGAIN)
 		TAILQ_INSERT_TAIL(&w->again, s, link);
+	else if (on == SESSION_ON_BULK)
+		TAILQ_INSERT_TAIL(&w->bulk, s, link);
 	else if (on == SESSION_ON_DEAD)
 		TAILQ_INSERT_TAIL(&w->dead, s, link);
 	s->on = (uint8_t)on;
@@ -191,6 +193,8 @@ void session_unlist(struct worker *w, struct session *s)
 {
 	if (s->on == SESSION_ON_AGAIN)
 		TAILQ_REMOVE(&w->again, s, link);
+	else if (s->on == SESSION_ON_BULK)
+		TAILQ_REMOVE(&w->bulk, s, link);
 	s->on = SESSION_ON_NONE;
 }
 

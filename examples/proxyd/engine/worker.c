@@ -298,7 +298,7 @@ static void session_event(struct worker *w, struct session *s, enum conn_end end
 	if (!s->bulk)
 		session_run(w, s);
 	else if (s->on == SESSION_ON_NONE) /* behind all who want less */
-		session_list(w, s, SESSION_ON_AGAIN);
+		session_list(w, s, SESSION_ON_BULK);
 }
 
 static void dispatch(struct worker *w, const struct epoll_event *e)
@@ -365,20 +365,15 @@ static void run_timers(struct worker *w)
 		links_purge(w);
 }
 
-/*
- * Those whose turn was cut short, once each, and large transfers, which share what one of them may move, or so much as
- * takes the time of the `n` events that others had.
- */
-static void run_again(struct worker *w, unsigned n)
+/* Those who are new, and those whose turn was cut short, once each. */
+static void run_again(struct worker *w)
 {
 	struct session *last = TAILQ_LAST(&w->again, session_queue), *s;
-	size_t room = TURN_BYTES + n * EVENT_BYTES, moved = 0;
 	bool shook = false;
 
-	while (last && moved < room && (s = TAILQ_FIRST(&w->again))) {
+	while (last && (s = TAILQ_FIRST(&w->again))) {
 		bool begins = session_begins_tls(s);
 
-		w->moved = 0;
 		session_unlist(w, s);
 		if (begins && shook)
 			session_list(w, s, SESSION_ON_AGAIN);
@@ -389,12 +384,31 @@ static void run_again(struct worker *w, unsigned n)
 		else
 			session_run(w, s);
 		shook |= begins;
-		moved += w->moved;
 		if (s == last)
 			break;
 	}
 	if (w->http && !TAILQ_EMPTY(&w->http->again))
-		http_run_again(w, room);
+		http_run_again(w);
+}
+
+/*
+ * Large transfers, behind all others, once each. They share what one of them may move, or so much as takes the time of
+ * the `n` events that others had.
+ */
+static void run_bulk(struct worker *w, unsigned n)
+{
+	struct session *last = TAILQ_LAST(&w->bulk, session_queue), *s;
+	size_t room = TURN_BYTES + n * EVENT_BYTES, moved = 0;
+
+	while (last && moved < room && (s = TAILQ_FIRST(&w->bulk))) {
+		session_unlist(w, s);
+		session_run(w, s);
+		moved += w->moved;
+		if (s == last)
+			break;
+	}
+	if (w->http && !TAILQ_EMPTY(&w->http->bulk))
+		http_run_bulk(w, room);
 }
 
 static void free_session(struct session *s)
@@ -454,7 +468,9 @@ static void count_rate(struct worker *w, unsigned n)
 /* Somebody has more to do. */
 static bool has_more(const struct worker *w)
 {
-	return !TAILQ_EMPTY(&w->again) || (w->http && !TAILQ_EMPTY(&w->http->again));
+	const struct http_worker *h = w->http;
+
+	return !TAILQ_EMPTY(&w->again) || !TAILQ_EMPTY(&w->bulk) || (h && !(TAILQ_EMPTY(&h->again) && TAILQ_EMPTY(&h->bulk)));
 }
 
 /* Events come fast since a moment ago, though not over longer times. */
@@ -561,7 +577,8 @@ static void *loop(void *arg)
 		for (int i = 0; i < n; i++)
 			dispatch(w, &events[i]);
 		count_rate(w, n > 0 ? (unsigned)n : 0);
-		run_again(w, n > 0 ? (unsigned)n : 0);
+		run_again(w);
+		run_bulk(w, n > 0 ? (unsigned)n : 0);
 		if (due <= w->now_ns)
 			run_timers(w);
 		free_dead(w);
@@ -585,6 +602,7 @@ int worker_new(struct engine *e, unsigned index, struct worker **ret)
 	w->pipe[0] = w->pipe[1] = -1;
 	w->log_fd[0] = w->log_fd[1] = w->log_fd[2] = -1;
 	TAILQ_INIT(&w->again);
+	TAILQ_INIT(&w->bulk);
 	TAILQ_INIT(&w->dead);
 	spent_init(w);
 	LIST_INIT(&w->sessions);
@@ -663,6 +681,6 @@ void worker_free(struct worker *w)
 	timers_fini(&w->timers);
 	pthread_mutex_destroy(&w->lock);
 	pipe_close(w);
-	free(w->bulk);
+	free(w->large);
 	free(w);
 }

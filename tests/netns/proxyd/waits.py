@@ -152,18 +152,22 @@ class Traced:
 
         until("it is traced", attached)
 
-    def turns(self):
-        """Results of the calls other than looks, by turns."""
+    def calls(self):
+        """Names and results."""
         self.process.send_signal(signal.SIGINT)
         self.process.wait()
-        turns = [[]]
         with open(self.file) as f:
-            for line in f:
-                m = re.search(r"(\w+)(?:\(| resumed>).*= (-?\d+)", line)
-                if m and m.group(1) == "epoll_pwait":
-                    turns.append([])
-                elif m and int(m.group(2)) >= 0:
-                    turns[-1].append(int(m.group(2)))
+            found = [re.search(r"(\w+)(?:\(| resumed>).*= (-?\d+)", line) for line in f]
+        return [(m.group(1), int(m.group(2))) for m in found if m]
+
+    def turns(self):
+        """Results of the calls other than looks, by turns."""
+        turns = [[]]
+        for name, result in self.calls():
+            if name == "epoll_pwait":
+                turns.append([])
+            elif result >= 0:
+                turns[-1].append(result)
         return turns
 
 
@@ -216,6 +220,49 @@ def test_large_transfers_share_a_turn(binary):
             moved = [sum(t) // 2 for t in traced.turns()]  # into the pipe, and out of it
             assert sum(moved) > MUCH, "they are spliced"
             assert max(moved) <= 4 << 20, max(moved)  # at first each of them what one may
+
+
+def endless(server, c):
+    if Reader(c).head():
+        c.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            c.sendall(bytes(MUCH))
+
+
+def drain(s):
+    """All that has come."""
+    s.setblocking(False)
+    try:
+        while s.recv(1 << 20):
+            pass
+    except BlockingIOError:
+        pass
+
+
+def test_newcomers_come_before_large_transfers(binary):
+    """What one asks for goes to its server in the turn that accepts it, in front of all that others could move."""
+    if is_haproxy(binary) or not shutil.which("strace"):
+        return
+    for mode in "http", "tcp":
+        with Proxy(binary, config(LISTEN, mode=mode, server=Server(endless).port)) as p:
+            large = [p.connect() for _ in range(CLIENTS)]
+            for s in large:
+                s.sendall(GET)
+                read_n(s, 1 << 20)
+            traced = Traced(p, "splice,accept4,connect")
+            p.signal(signal.SIGSTOP)
+            for s in large:
+                drain(s)
+            with p.connect() as s:
+                s.sendall(GET)
+                p.signal(signal.SIGCONT)
+                assert read_n(s, 9) == b"HTTP/1.1 "
+            names = [name for name, _ in traced.calls()]
+            for s in large:
+                s.close()
+            began = names.index("accept4")
+            assert "splice" in names[began:], "there are large transfers"
+            assert "splice" not in names[began : names.index("connect", began)], mode
 
 
 def test_accepting_leaves_turns_to_others(binary):

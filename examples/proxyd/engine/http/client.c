@@ -49,9 +49,13 @@ static void set_list(struct worker *w, struct client *c, enum client_list on)
 {
 	if (c->on == CLIENT_ON_AGAIN)
 		TAILQ_REMOVE(&w->http->again, c, link);
+	else if (c->on == CLIENT_ON_BULK)
+		TAILQ_REMOVE(&w->http->bulk, c, link);
 	c->on = (uint8_t)on;
 	if (on == CLIENT_ON_AGAIN)
 		TAILQ_INSERT_TAIL(&w->http->again, c, link);
+	else if (on == CLIENT_ON_BULK)
+		TAILQ_INSERT_TAIL(&w->http->bulk, c, link);
 	else if (on == CLIENT_ON_DEAD)
 		TAILQ_INSERT_TAIL(&w->http->dead, c, link);
 }
@@ -535,6 +539,11 @@ static bool waits_for_client(const struct client *c)
 	return !c->exchange || c->out || !c->exchange->up.done || aborts_on_close(c->exchange);
 }
 
+static bool is_bulk(const struct client *c)
+{
+	return c->exchange && exchange_is_bulk(c->exchange);
+}
+
 void client_run(struct worker *w, struct client *c)
 {
 	w->moved = 0;
@@ -558,15 +567,15 @@ void client_run(struct worker *w, struct client *c)
 	}
 	client_arm(w, c);
 	if (c->on == CLIENT_ON_NONE)
-		set_list(w, c, CLIENT_ON_AGAIN);
+		set_list(w, c, is_bulk(c) ? CLIENT_ON_BULK : CLIENT_ON_AGAIN);
 }
 
 void client_wake(struct worker *w, struct client *c)
 {
 	if (c->on != CLIENT_ON_NONE)
 		return;
-	if (c->exchange && exchange_is_bulk(c->exchange))
-		set_list(w, c, CLIENT_ON_AGAIN);
+	if (is_bulk(c))
+		set_list(w, c, CLIENT_ON_BULK);
 	else
 		client_run(w, c);
 }

@@ -53,7 +53,8 @@ struct link {
 
 enum client_list {
 	CLIENT_ON_NONE,
-	CLIENT_ON_AGAIN,
+	CLIENT_ON_AGAIN, /* as SESSION_ON_AGAIN and its like */
+	CLIENT_ON_BULK,
 	CLIENT_ON_DEAD,
 };
 
@@ -178,7 +179,7 @@ TAILQ_HEAD(exchange_list, exchange);
 /* What a worker has for HTTP. */
 struct http_worker {
 	LIST_HEAD(, client) clients;
-	struct client_list_head again, dead;
+	struct client_list_head again, bulk, dead;
 	int done[HTTP_CLOSES]; /* sockets of the dead that wait for each other */
 	unsigned n_done;
 	struct link_list dead_links;
@@ -232,7 +233,7 @@ void client_expired(struct worker *w, struct client *c);
 
 /* Does what can be done until it must wait; may close it. */
 void client_run(struct worker *w, struct client *c);
-/* The same of who has an event; of large transfers behind all others, see run_again(). */
+/* The same of who has an event; of large transfers behind all others, see run_bulk(). */
 void client_wake(struct worker *w, struct client *c);
 
 /* Gives bytes to the client, keeps what it does not take. False: no memory. */
@@ -405,8 +406,10 @@ void exchange_take_answer(struct worker *w, struct exchange *x, uint32_t at, uin
 /* A large body is on its way, in either direction. */
 static inline bool exchange_is_bulk(const struct exchange *x)
 {
-	return x->state == EXCHANGE_ANSWER && !x->down.done ? x->down.left > WORKER_SCRATCH || x->bytes > 2 * (uint64_t)WORKER_SCRATCH
-	       : !x->up.done && x->up.left > WORKER_SCRATCH;
+	uint64_t much = 2 * (uint64_t)WORKER_SCRATCH;
+
+	return x->state == EXCHANGE_ANSWER && !x->down.done ? x->down.left > WORKER_SCRATCH || x->bytes > much
+	       : !x->up.done && (x->up.left > WORKER_SCRATCH || x->bytes_in > much);
 }
 
 /* Nothing can be done now: if the answer has begun, its server may wait for an ACK. */
@@ -551,8 +554,9 @@ void http_worker_free(struct worker *w);
 
 /* At the end of a turn. */
 void http_free_dead(struct worker *w);
-/* Those whose turn was cut short, until `room` bytes are moved. */
-void http_run_again(struct worker *w, size_t room);
+/* Those whose turn was cut short; large transfers, until `room` bytes are moved. */
+void http_run_again(struct worker *w);
+void http_run_bulk(struct worker *w, size_t room);
 
 /* When a server's idle connections are looked at; TIMER_NEVER: there are none. */
 static inline uint64_t http_deadline(const struct worker *w)

@@ -17,6 +17,7 @@ struct http_worker *http_worker_new(void)
 	       offsetof(struct http_worker, request)); /* the rest is written before it is read */
 	LIST_INIT(&h->clients);
 	TAILQ_INIT(&h->again);
+	TAILQ_INIT(&h->bulk);
 	TAILQ_INIT(&h->dead);
 	TAILQ_INIT(&h->purge);
 	TAILQ_INIT(&h->dead_links);
@@ -56,23 +57,35 @@ void http_free_dead(struct worker *w)
 	}
 }
 
-void http_run_again(struct worker *w, size_t room)
+void http_run_again(struct worker *w)
 {
 	struct client *last = TAILQ_LAST(&w->http->again, client_list_head), *c;
-	size_t moved = 0;
 	bool shook = false;
 
-	while (last && moved < room && (c = TAILQ_FIRST(&w->http->again))) {
+	while (last && (c = TAILQ_FIRST(&w->http->again))) {
 		TAILQ_REMOVE(&w->http->again, c, link);
 		if (shook && client_begins_tls(c)) {
 			TAILQ_INSERT_TAIL(&w->http->again, c, link);
 		} else {
 			shook |= client_begins_tls(c);
 			c->on = CLIENT_ON_NONE;
-			w->moved = 0;
 			client_run(w, c);
-			moved += w->moved;
 		}
+		if (c == last)
+			break;
+	}
+}
+
+void http_run_bulk(struct worker *w, size_t room)
+{
+	struct client *last = TAILQ_LAST(&w->http->bulk, client_list_head), *c;
+	size_t moved = 0;
+
+	while (last && moved < room && (c = TAILQ_FIRST(&w->http->bulk))) {
+		TAILQ_REMOVE(&w->http->bulk, c, link);
+		c->on = CLIENT_ON_NONE;
+		client_run(w, c);
+		moved += w->moved;
 		if (c == last)
 			break;
 	}
