@@ -289,7 +289,10 @@ struct pool_worker {
 	struct lb_picker *picker; /* NULL until it picks: see pool_picker() */
 	struct pool *pool;
 	LIST_ENTRY(pool_worker) entry; /* of its worker, while the queue is not empty */
+	_Atomic int64_t first; /* the turn of the first one there who takes any server, for other workers; NOBODY */
 };
+
+#define NOBODY INT64_MAX
 
 struct pool {
 	LIST_ENTRY(pool) entry, named; /* of the engine; of its bucket there */

@@ -92,7 +92,7 @@ static struct pool *pool_new(struct engine *e, const struct cfg_proxy *proxy)
 		return NULL;
 	}
 	for (unsigned i = 0; i < e->n_workers; i++) {
-		p->worker[i] = (struct pool_worker){.pool = p};
+		p->worker[i] = (struct pool_worker){.pool = p, .first = NOBODY};
 		TAILQ_INIT(&p->worker[i].queue);
 	}
 	p->changed_ns = loop_clock_ns();

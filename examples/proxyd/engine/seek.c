@@ -26,6 +26,12 @@ static bool has_room(const struct seeker *k, const struct server *s, uint32_t n_
 	return n_sessions < (max > min ? max : min);
 }
 
+/* It waits for whichever server is free first, and would take each. */
+static bool takes_any(const struct seeker_more *m)
+{
+	return !m->bound && !m->n_exclude;
+}
+
 static void give_back(struct worker *w, struct pool *p, struct server *s, const struct lb_outcome *o)
 {
 	lb_done(p->worker[w->index].picker, (uintptr_t)s, o);
@@ -42,6 +48,41 @@ static void count_redispatch(struct worker *w, struct seeker *k)
 	k->attempts.redispatched |= what == COUNT_REDISPATCHES;
 	counter_inc(counters_of(failed->tally, w->index), what);
 	counter_inc(counters_of(k->backend->pool->tally, w->index), what);
+}
+
+/* Which worker's first one waits the longest for any server; of several the next behind us. NULL: nobody waits. */
+static struct pool_worker *longest_waiting(struct worker *w, struct pool *p)
+{
+	uint64_t waiting = atomic_load(&p->waiting);
+	struct pool_worker *found = NULL;
+
+	for (unsigned i = 1; waiting && i <= w->engine->n_workers; i++) {
+		unsigned at = (w->index + i) % w->engine->n_workers;
+		struct pool_worker *pw = &p->worker[at];
+
+		if (waiting >> at & 1 && (!found || atomic_load(&pw->first) < atomic_load(&found->first)))
+			found = pw;
+	}
+	return found;
+}
+
+static void wake(struct worker *w, const struct pool_worker *pw)
+{
+	worker_poke(w->engine->worker[pw - pw->pool->worker], POKE_QUEUE);
+}
+
+/* Another worker's has waited longer: that one is told, as there is room now. */
+static bool lets_pass(struct worker *w, const struct seeker *k)
+{
+	struct pool_worker *other;
+
+	if (!k->queued || !takes_any(k->more))
+		return false;
+	other = longest_waiting(w, k->backend->pool);
+	if (!other || atomic_load(&other->first) >= k->more->turn)
+		return false;
+	wake(w, other);
+	return true;
 }
 
 /* 0: k->server is counted; -EAGAIN: all are full; -ENOSR: there is none. `flags`: libsched's. */
@@ -82,6 +123,10 @@ static int pick(struct worker *w, struct seeker *k, const struct server *prefer,
 	}
 	if (e < 0)
 		return r.exclude == passed ? -EAGAIN : e;
+	if (lets_pass(w, k)) {
+		give_back(w, p, s, &unused);
+		return -EAGAIN;
+	}
 	k->server = s;
 	if (__builtin_expect(k->more && k->more->failed, 0))
 		count_redispatch(w, k);
@@ -174,9 +219,7 @@ int seeker_pick_first(struct worker *w, struct seeker *k, struct server *own, bo
 		e = bind_to(k, own);
 	if (!e || e == -EAGAIN || e == -ENOBUFS)
 		return e;
-	if (TAILQ_EMPTY(&p->worker[w->index].queue) || !pool_queue(p))
-		return pick(w, k, NULL, 0);
-	return -EAGAIN;
+	return pool_queue(p) ? -EAGAIN : pick(w, k, NULL, 0);
 }
 
 void seeker_exclude(struct worker *w, struct seeker *k)
@@ -188,24 +231,23 @@ void seeker_exclude(struct worker *w, struct seeker *k)
 	seeker_drop_server(w, k, LB_RESULT_CONNECT, 0);
 }
 
-/*
- * Wakes one worker whose queue is not empty: the next one behind us, so that all have their turn. All of them when
- * some wait for a certain server: it may not be this one.
- */
+/* Wakes who waits the longest; all of them when some wait for a certain server: it may be this one. */
 static void wake_waiting(struct worker *w, struct pool *p)
 {
 	uint64_t waiting = atomic_load(&p->waiting);
-	bool all = waiting && atomic_load_explicit(&p->n_bound, memory_order_relaxed);
+	const struct pool_worker *first;
 
-	for (unsigned i = 1; waiting && i <= w->engine->n_workers; i++) {
-		unsigned k = (w->index + i) % w->engine->n_workers;
-
-		if (waiting >> k & 1) {
-			worker_poke(w->engine->worker[k], POKE_QUEUE);
-			if (!all)
-				return;
-		}
+	if (!waiting)
+		return;
+	if (atomic_load_explicit(&p->n_bound, memory_order_relaxed)) {
+		for (unsigned i = 0; i < w->engine->n_workers; i++)
+			if (waiting >> i & 1)
+				wake(w, &p->worker[i]);
+		return;
 	}
+	first = longest_waiting(w, p);
+	if (first)
+		wake(w, first);
 }
 
 void seeker_drop_server(struct worker *w, struct seeker *k, enum lb_result result, uint64_t bytes)
@@ -270,6 +312,17 @@ static void insert(struct seeker_queue *q, struct seeker *k, uint64_t now_ns)
 		TAILQ_INSERT_HEAD(q, m, link);
 }
 
+/* Others see who is first. */
+static void tell_first(struct pool_worker *pw)
+{
+	const struct seeker_more *m;
+
+	TAILQ_FOREACH (m, &pw->queue, link)
+		if (takes_any(m))
+			break;
+	atomic_store(&pw->first, m ? m->turn : NOBODY);
+}
+
 /* Who were served of those it waits with. */
 static _Atomic uint32_t *turns_of(const struct seeker *k)
 {
@@ -307,6 +360,7 @@ bool seeker_enqueue(struct worker *w, struct seeker *k)
 		counter_max(&counters_of(p->tally, w->index)->queue_max, pool_queue(p));
 	}
 	insert(&pw->queue, k, w->now_ns);
+	tell_first(pw);
 	k->queued = true;
 	m->queued_ns -= w->now_ns; /* and the other end is added */
 	m->turns = atomic_load_explicit(turns_of(k), memory_order_relaxed);
@@ -341,6 +395,7 @@ void seeker_leave_queue(struct worker *w, struct seeker *k)
 	unbind(k);
 	k->more->queued_ns += w->now_ns;
 	TAILQ_REMOVE(&pw->queue, k->more, link);
+	tell_first(pw);
 	atomic_fetch_sub_explicit(&p->n_queued, 1, memory_order_relaxed);
 	if (TAILQ_EMPTY(&pw->queue)) {
 		LIST_REMOVE(pw, entry);
@@ -373,6 +428,7 @@ static struct seeker *next_served(struct worker *w, struct seeker_queue *q)
 		if (m->bound && e != -EAGAIN && e != 0) { /* it went down: any other */
 			take_place(k);
 			unbind(k);
+			tell_first(&k->backend->pool->worker[w->index]);
 			m->turns = atomic_load_explicit(turns_of(k), memory_order_relaxed);
 		}
 		if (!m->bound && e && !all_full) {

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 
-from http_twin import OK, Web, ask, get, listen
+from http_twin import OK, Reader, Web, ask, get, listen
 from support import Proxy, Server, config, echo, main, read_all, until
 
 
@@ -115,6 +115,31 @@ def test_priority_class_goes_before_time(binary):
 
 def test_priority_offset_shifts_time(binary):
     assert order(binary, "offset", ["1000", "0", "-1000", "10", "0"]) == ["-1000", "0", "10", "0", "1000"]
+
+
+def test_threads_wait_in_one_line(binary):
+    """Who shares its thread with few gets no more than who shares it with many: clients are spread by chance."""
+    served, stop = [0] * 12, threading.Event()
+    web = Web(lambda h, b: (time.sleep(0.003), OK)[1])
+
+    def client(i):
+        with p.connect() as c:
+            r = Reader(c)
+            while not stop.is_set():
+                c.sendall(get("/"))
+                r.body(r.head(), b"GET")
+                served[i] += 1
+
+    text = listen(web, "timeout queue 20s", "maxconn 1").replace("nbthread 1", "nbthread 8")
+    with Proxy(binary, text) as p:
+        clients = [threading.Thread(target=client, args=(i,)) for i in range(12)]
+        for t in clients:
+            t.start()
+        until("each is served often", lambda: min(served) >= 10)
+        stop.set()
+        for t in clients:
+            t.join()
+    assert max(served) <= 2 * min(served), served
 
 
 ABORT = """
