@@ -10,7 +10,7 @@
 
 #define TELL_NS UINT64_C(1000000000) /* at most one warning a second */
 
-/* HAProxy's pages, byte by byte: there is what looks for them. */
+/* HAProxy's pages but for the sentence: there is what looks for their titles. */
 struct page {
 	unsigned status;
 	const char *title, *text;
@@ -18,28 +18,28 @@ struct page {
 };
 
 static const struct page pages[] = {
-    {200, "OK", "Service ready.", false},
-    {400, "Bad request", "Your browser sent an invalid request.", true},
-    {401, "Unauthorized", "You need a valid user and password to access this content.", false},
-    {403, "Forbidden", "Request forbidden by administrative rules.", false},
-    {404, "Not Found", "The resource could not be found.", false},
-    {405, "Method Not Allowed", "A request was made of a resource using a request method not supported by that resource", false},
-    {407, "Unauthorized", "You need a valid user and password to access this content.", false},
-    {408, "Request Time-out", "Your browser didn't send a complete request in time.", true},
-    {410, "Gone", "The resource is no longer available and will not be available again.", false},
-    {413, "Payload Too Large", "The request entity exceeds the maximum allowed.", false},
-    {421, "Misdirected Request", "Request sent to a non-authoritative server.", false},
-    {422, "Unprocessable Content", "The server cannot process the contained instructions.", false},
-    {425, "Too Early", "Your browser sent early data.", false},
-    {429, "Too Many Requests", "You have sent too many requests in a given amount of time.", false},
-    {500, "Internal Server Error", "An internal server error occurred.", false},
-    {501, "Not Implemented", ".The server does not support the functionality required to fulfill the request.", false},
-    {502, "Bad Gateway", "The server returned an invalid or incomplete response.", false},
-    {503, "Service Unavailable", "No server is available to handle this request.", false},
-    {504, "Gateway Time-out", "The server didn't respond in time.", false},
+    {200, "OK", "The service is up.", false},
+    {400, "Bad request", "The request is malformed or ambiguous, so it was not passed on.", true},
+    {401, "Unauthorized", "A name and a password are needed.", false},
+    {403, "Forbidden", "Access is not allowed.", false},
+    {404, "Not Found", "There is nothing here.", false},
+    {405, "Method Not Allowed", "This method is not allowed here.", false},
+    {407, "Unauthorized", "A name and a password are needed.", false},
+    {408, "Request Time-out", "The request did not arrive in time.", true},
+    {410, "Gone", "What was here is gone for good.", false},
+    {413, "Payload Too Large", "The request is too large.", false},
+    {421, "Misdirected Request", "This server does not answer for that name.", false},
+    {422, "Unprocessable Content", "What the request asks for cannot be done.", false},
+    {425, "Too Early", "Early data is not taken here: ask again.", false},
+    {429, "Too Many Requests", "There were too many requests from this client.", false},
+    {500, "Internal Server Error", "Something went wrong inside.", false},
+    {501, "Not Implemented", "The request needs what is not implemented here.", false},
+    {502, "Bad Gateway", "The server sent no answer that can be passed on.", false},
+    {503, "Service Unavailable", "No server can take this request now.", false},
+    {504, "Gateway Time-out", "The server did not answer in time.", false},
 };
 
-/* Of a status that HAProxy has no page for: one of our own. */
+/* Of a status that HAProxy has no page for: the same for all. */
 static struct page page_of(unsigned status)
 {
 	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
