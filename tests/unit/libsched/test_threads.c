@@ -184,12 +184,98 @@ static void a_race_for_the_full_ones_leaves_the_free_one(void **state)
 	}
 }
 
-/* ---- Counts are read while they move ---- */
-
 struct counted {
 	struct lb_picker *p;
 	_Atomic uint32_t *finished;
 };
+
+/* ---- What others count is looked at while they, and their servers, come and go ---- */
+
+#define COUNTERS 40 /* in chunks of 4 and more: slot.h */
+#define HELD 16	    /* requests at a time */
+
+static void *keeps_some(void *arg)
+{
+	struct counted *c = arg;
+	uint64_t held[HELD] = {0};
+	size_t wrong = 0;
+
+	for (uint32_t i = 0; i < RACES / 4; i++) {
+		uint64_t *id = &held[i % HELD];
+
+		if (*id)
+			wrong += lb_done(c->p, *id, NULL) != 0;
+		wrong += lb_pick(c->p, NULL, id) != 0;
+	}
+	for (size_t i = 0; i < HELD; i++)
+		wrong += lb_done(c->p, held[i], NULL) != 0;
+	lb_picker_offline(c->p);
+	atomic_fetch_add(c->finished, 1);
+	return wrong ? arg : NULL;
+}
+
+static void come_and_go(struct lb_group *g)
+{
+	struct lb_picker *p = picker_of(g);
+	uint64_t id;
+
+	for (int i = 0; i < 2 * COUNTERS; i++) {
+		assert_int_equal(lb_pick(p, NULL, &id), 0);
+		assert_int_equal(lb_done(p, id, NULL), 0);
+	}
+	lb_picker_free(p);
+}
+
+/* Two pickers first, then a third at times; without limits, so that the usual pick is taken. */
+static void others_are_looked_at_while_they_change(void **state)
+{
+	static const char *const algos[] = {"p2c", "wlc", "leastconn"};
+
+	for (size_t a = 0; a < 3; a++) {
+		struct lb_group *g = group_new(algos[a]);
+		_Atomic uint32_t finished = 0;
+		struct counted counted[2];
+		pthread_t thread[2];
+		uint32_t random = 1;
+		uint64_t active = 0;
+		size_t wrong = 0;
+
+		for (uint64_t id = 1; id <= COUNTERS; id++)
+			add(g, id, 1 + (uint32_t)id % 3);
+		commit(g);
+		for (size_t i = 0; i < 2; i++) {
+			counted[i] = (struct counted){picker_of(g), &finished};
+			assert_int_equal(pthread_create(&thread[i], NULL, keeps_some, &counted[i]), 0);
+		}
+		for (size_t i = 0; atomic_load(&finished) < 2; i++) {
+			const uint64_t id = COUNTERS / 2 + draw(&random, COUNTERS / 2);
+
+			if (lb_server_remove(g, id) == -ENOENT)
+				add(g, id, 2);
+			commit(g);
+			lb_group_reclaim(g);
+			if (i >= 200)
+				come_and_go(g);
+		}
+		for (size_t i = 0; i < 2; i++) {
+			void *r;
+
+			pthread_join(thread[i], &r);
+			wrong += r != NULL;
+		}
+		assert_int_equal(wrong, 0);
+		for (uint64_t id = 1; id <= COUNTERS; id++) {
+			struct lb_server_stats st = {.size = sizeof(st)};
+
+			if (lb_server_stats(g, id, &st) == 0)
+				active += st.active;
+		}
+		assert_int_equal(active, 0);
+		lb_group_free(g);
+	}
+}
+
+/* ---- Counts are read while they move ---- */
 
 static void *ends_well_or_not(void *arg)
 {
@@ -254,6 +340,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(edits_and_picks_do_not_meet),
 	    cmocka_unit_test(a_race_for_the_full_ones_leaves_the_free_one),
+	    cmocka_unit_test(others_are_looked_at_while_they_change),
 	    cmocka_unit_test(counts_are_whole_at_any_moment),
 	};
 
