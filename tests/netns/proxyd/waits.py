@@ -265,6 +265,28 @@ def test_newcomers_come_before_large_transfers(binary):
             assert "splice" not in names[began : names.index("connect", began)], mode
 
 
+def progress(server, c):
+    if Reader(c).head():
+        c.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 9000 + b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+
+def test_interim_answers_leave_turns_to_others(binary):
+    """Each has a call of its own: of many of them those that one read brings are a turn."""
+    if is_haproxy(binary) or not shutil.which("strace"):
+        return
+    with Proxy(binary, config(LISTEN, mode="http", server=Server(progress).port)) as p:
+        traced = Traced(p, "sendto")
+        with p.connect() as s:
+            s.sendall(GET)
+            r = Reader(s)
+            for _ in range(9000):
+                assert r.head().status == 103
+            assert r.head().status == 200
+        sent = [len(t) for t in traced.turns()]
+        assert sum(sent) > 9000, sum(sent)
+        assert max(sent) < 1500, max(sent)
+
+
 def test_accepting_leaves_turns_to_others(binary):
     if is_haproxy(binary) or not shutil.which("strace"):
         return
