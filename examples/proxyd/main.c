@@ -150,7 +150,7 @@ static unsigned maxconn_of(const struct cli *cli, const struct cfg *cfg, unsigne
 	const struct cfg_global *g = &cfg->global;
 
 	return process_maxconn(g, cli->maxconn ? cli->maxconn : g->maxconn,
-			       DESCRIPTORS_OTHER + threads * (7 + ENGINE_SPENT_MAX + count_listeners(cfg)));
+			       DESCRIPTORS_OTHER + threads * (ENGINE_THREAD_DESCRIPTORS + ENGINE_SPENT_MAX + count_listeners(cfg)));
 }
 
 /* ---- Reload: beside what runs, then all at once ---- */

@@ -419,6 +419,8 @@ static bool accept_one(struct worker *w, struct socket_handle *l)
 		gate_leave(e, f->gate);
 		gate_leave(e, &e->gate);
 		if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
+			if (w->http && client_close_done(w->http)) /* that makes room */
+				return true;
 			stop_listening(w, l);
 			run_short(w, l, error);
 		}

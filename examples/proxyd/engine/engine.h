@@ -99,6 +99,7 @@ void engine_count(const struct engine *e, uint64_t *ret_open, uint64_t *ret_tota
 
 unsigned engine_threads(const struct engine *e);
 
+#define ENGINE_THREAD_DESCRIPTORS 14u /* its events, clock and mailbox, three logs, a pipe, six sockets that are closed together */
 #define ENGINE_SPENT_MAX 64u /* sockets that a thread keeps a moment for its next sessions: spent.c */
 
 /* The configuration that runs; NULL before the first engine_apply. */

@@ -4,6 +4,7 @@
 import ctypes
 import fcntl
 import os
+import resource
 import select
 import shutil
 import signal
@@ -404,6 +405,27 @@ def test_out_of_descriptors_waits_without_spinning(binary):
         with p.connect() as c:
             c.sendall(b"again")
             assert read_n(c, 5) == b"again"
+
+
+def test_who_leaves_makes_room_for_who_comes_with_that(binary):
+    """Of the last descriptors: their clients' ends and the next client are seen in one turn. One is left to find that nobody else comes."""
+    body = "frontend f\n    mode http\n    bind 127.0.0.1:{port}\n    http-request return status 200\n"
+    with Proxy(binary, config(body)) as p:
+        clients = [p.connect() for _ in range(4)]
+        for c in clients * 2:  # the second time no listener has an event
+            c.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert read_head(c)
+        used = {int(n) for n in os.listdir(f"/proc/{p.process.pid}/fd")}
+        free = min(n for n in range(len(used) + 1) if n not in used)
+        resource.prlimit(p.process.pid, resource.RLIMIT_NOFILE, (free, free))
+        p.signal(signal.SIGSTOP)
+        for c in clients[:2]:
+            c.close()
+        with p.connect() as c:
+            p.signal(signal.SIGCONT)
+            c.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert read_head(c)
+        assert "cannot accept" not in p.text()
 
 
 def gets_in(path):

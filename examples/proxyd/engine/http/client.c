@@ -129,11 +129,14 @@ void client_forget(struct worker *w, struct client *c)
 	set_list(w, c, CLIENT_ON_DEAD);
 }
 
-void client_close_done(struct http_worker *h)
+bool client_close_done(struct http_worker *h)
 {
+	bool any = h->n_done;
+
 	for (unsigned i = 0; i < h->n_done; i++)
 		call_close(h->done[i]);
 	h->n_done = 0;
+	return any;
 }
 
 /*

@@ -250,7 +250,8 @@ void client_page(struct worker *w, struct client *c, size_t len);
 
 /* Closes it now, its socket at the end of the turn at the latest. */
 void client_close(struct worker *w, struct client *c);
-void client_close_done(struct http_worker *h);
+/* Closes the sockets that wait for that. False: there were none. */
+bool client_close_done(struct http_worker *h);
 
 /* Frees it; its socket and its place in the counts are another's now. */
 void client_forget(struct worker *w, struct client *c);
