@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """vipd_memory.py VIPD FAIL_NETLINK.SO: the kernel has no memory to remove an address, or does not permit it for a while.
 
-It goes all the same, at a reload, when another node is MASTER, and at the end; what is not there is not waited for. Nor does nftables take for a while that a server has
-failed: it gets no connections soon after, not when the table is looked at, once a minute.
+It goes all the same, at a reload, when another node is MASTER, and at the end; what is not there is not waited for. Nor does nftables take for a while that servers have
+failed: they get no connections soon after, not when the table is looked at, once a minute.
 """
 import errno
 import mmap
@@ -23,22 +23,23 @@ from vrrp_packet import Advert, checksum, mac_bytes, packed  # pylint: disable=w
 
 WAIT = 120  # seconds, on a busy machine
 ROUTE, NETFILTER = 0, 12
+CHECKED = range(8001, 8010)
 SERVICE = """
 virtual_server 10.9.0.100 80 {
     delay_loop 0.3
     lb_algo rr
     lb_kind NAT
     protocol TCP
-    real_server 10.9.0.1 8001 {
-        TCP_CHECK {
+    real_server 10.9.0.1 8000 {
+    }
+""" + "".join(f"""
+    real_server 10.9.0.1 {port} {{
+        TCP_CHECK {{
             retry 0
             warmup 0
-        }
-    }
-    real_server 10.9.0.1 8002 {
-    }
-}
-"""
+        }}
+    }}
+""" for port in CHECKED) + "}\n"
 CONF = """
 vrrp_instance VI_1 {
     version 3
@@ -106,7 +107,7 @@ def start(vipd, preload, folder, log):
 
 def slots():
     said = subprocess.run(["nft", "list", "ruleset"], check=True, capture_output=True, text=True).stdout
-    return {port for port in ("8001", "8002") if f"10.9.0.1 . {port}" in said}
+    return {port for port in (8000, *CHECKED) if f"10.9.0.1 . {port}" in said}
 
 
 def twice_reloaded(p, folder, left):
@@ -137,15 +138,22 @@ def taken_name(vipd, preload, folder):
     assert "cannot make the virtual MAC address (taken): File exists" in said and "stay on this host" not in said, said
 
 
-def failed_server(p, folder, left):
-    with socket.create_server(("10.9.0.1", 8001)):
-        (folder / "conf").write_text(SERVICE)
-        p.send_signal(signal.SIGHUP)
-        until("both serve", lambda: slots() == {"8001", "8002"})
-        left[:] = struct.pack("qqq", 1 << 40, errno.ENOBUFS, NETFILTER)
-    until("nftables refuses", lambda: "after checks: No buffer space available" in (folder / "log").read_text())
+def failed_servers(p, folder, left):
+    """One after the other, so that it is asked many times in short: that puts nothing off."""
+    def refusals():
+        return (folder / "log").read_text().count("after checks: No buffer space available")
+
+    listeners = [socket.create_server(("10.9.0.1", port)) for port in CHECKED]
+    (folder / "conf").write_text(SERVICE)
+    p.send_signal(signal.SIGHUP)
+    until("all serve", lambda: slots() == {8000, *CHECKED})
+    left[:] = struct.pack("qqq", 1 << 40, errno.ENOBUFS, NETFILTER)
+    for listener in listeners:
+        before = refusals()
+        listener.close()
+        until("nftables refuses", lambda before=before: refusals() > before)
     left[:] = struct.pack("qqq", 0, 0, 0)
-    until("it serves no more", lambda: slots() == {"8002"})
+    until("they serve no more", lambda: slots() == {8000})
     assert "changed by somebody else" not in (folder / "log").read_text()
 
 
@@ -176,7 +184,7 @@ def main(vipd, preload):
                         assert struct.unpack("qqq", left[:])[0] == 0, "no removal failed"
                     until("it is MASTER again", lambda here=here: addresses() == {f"10.9.0.{here}/24"})
                 twice_reloaded(p, folder, left)
-                failed_server(p, folder, left)
+                failed_servers(p, folder, left)
                 conf.write_text(CONF % "10.9.0.100/24")
                 p.send_signal(signal.SIGHUP)
                 until("the address is held", lambda: addresses() == {"10.9.0.100/24"})

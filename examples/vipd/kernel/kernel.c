@@ -102,10 +102,13 @@ static void say_served(struct kernel *k)
 	msg_send(b->ends.control, &(struct msg){.type = MSG_SERVED}, -1);
 }
 
-/* A server that failed is still asked, perhaps: not until the audit. Ever later, for what is hopeless is logged each time. */
-static void commit_again(struct kernel *k, bool failed)
+/*
+ * A server that failed is still asked, perhaps: not until the audit. Ever later, for what is hopeless is logged each time;
+ * but not by what health asks for meanwhile, which may be a lot within a second.
+ */
+static void commit_again(struct kernel *k, bool failed, bool asked)
 {
-	uint64_t again_ns = k->commit_again_ns ? 2 * k->commit_again_ns : SECOND_NS;
+	uint64_t again_ns = k->commit_again_ns ? (asked ? 1 : 2) * k->commit_again_ns : SECOND_NS;
 
 	k->commit_again_ns = !failed ? 0 : again_ns < AUDIT_NS ? again_ns : AUDIT_NS;
 	if (failed)
@@ -119,12 +122,13 @@ static void commit_again(struct kernel *k, bool failed)
 static void commit(struct kernel *k)
 {
 	uint64_t begin_ns = loop_clock_ns(), end_ns, rest_ns;
+	bool asked = k->commit_waits;
 	int r;
 
 	k->commit_waits = false;
 	r = services_commit(k->services);
 	say_served(k);
-	commit_again(k, r < 0);
+	commit_again(k, r < 0, asked);
 	end_ns = loop_clock_ns();
 	rest_ns = end_ns - begin_ns;
 	k->commit_after_ns = end_ns + (rest_ns > COMMIT_REST_NS ? rest_ns : COMMIT_REST_NS);
