@@ -128,6 +128,13 @@ static const char *remedy(const struct cfg_bind *b, int error)
 	return "";
 }
 
+/* Of sockets that listen already; it does not fail. */
+static void set_backlog(const struct listener *l, unsigned n_workers, const struct cfg_bind *b, unsigned backlog)
+{
+	for (unsigned i = 0; i < n_workers && !l->shut && b->inherited_fd < 0; i++)
+		(void)listen(l->socket[i].h.fd, (int)backlog);
+}
+
 struct listener *listener_get(struct engine *e, const struct cfg_bind *b, unsigned backlog, bool stays_shut,
 			      char *ret_error, size_t cap)
 {
@@ -135,9 +142,11 @@ struct listener *listener_get(struct engine *e, const struct cfg_bind *b, unsign
 	struct listener *l;
 	int r = -ENOMEM;
 
+	backlog = b->backlog ? b->backlog : backlog;
 	LIST_FOREACH (l, &e->listeners, entry)
 		if (l->running && (!l->shut || stays_shut) && l->netns_id == netns_id && !strcmp(l->text, b->text)) {
 			l->refs++;
+			set_backlog(l, e->n_workers, b, backlog);
 			return l;
 		}
 	l = calloc(1, sizeof(*l));
@@ -149,7 +158,7 @@ struct listener *listener_get(struct engine *e, const struct cfg_bind *b, unsign
 	if (l && l->text && l->socket) {
 		for (unsigned i = 0; i < e->n_workers; i++)
 			l->socket[i].h = (struct handle){HANDLE_LISTENER, -1, NULL};
-		r = open_all(e, l, b, b->backlog ? b->backlog : backlog);
+		r = open_all(e, l, b, backlog);
 	}
 	if (r == 0) {
 		l->refs = 1;

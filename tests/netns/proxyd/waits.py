@@ -125,15 +125,29 @@ def backlog(port):
     return {int(line.split()[2]) for line in out.splitlines()}
 
 
+def somaxconn():
+    with open(SOMAXCONN) as f:
+        return int(f.read())
+
+
 def test_all_who_are_allowed_may_come_at_once(binary):
     """The backlog is maxconn, and in proxyd at least 1024: a small maxconn makes clients wait, not lose their SYN."""
     least = 0 if is_haproxy(binary) else 1024
-    with open(SOMAXCONN) as f:
-        most = int(f.read())
+    most = somaxconn()
     for maxconn, lines, wanted in ((3000, "", 3000), (3000, "    maxconn 1500\n", 1500), (3000, "    maxconn 200\n", max(200, least)),
                                    (3000, "    backlog 77\n", 77)):
         with Proxy(binary, config(LISTEN + lines, maxconn=maxconn, mode="tcp", server=1)) as p:
             assert backlog(p.port) == {min(wanted, most)}, (lines, backlog(p.port))
+
+
+def test_a_reload_changes_how_many_may_come_at_once(binary):
+    if is_haproxy(binary):  # whose reload is another process
+        return
+    with Proxy(binary, config(LISTEN + "    maxconn 1500\n", mode="tcp", server=1)) as p:
+        for n in 3000, 1200:
+            p.write(config(LISTEN + f"    maxconn {n}\n", mode="tcp", server=1))
+            p.signal(signal.SIGHUP)
+            until(f"the backlog is {n}", lambda: backlog(p.port) == {min(n, somaxconn())})
 
 
 # ---- Turns ----
