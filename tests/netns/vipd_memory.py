@@ -100,8 +100,8 @@ class Rival(threading.Thread):
         self.join()
 
 
-def start(vipd, preload, folder, log):
-    return subprocess.Popen([vipd, "-n", "-l", "-f", folder / "conf", "-p", folder / "p", "-r", folder / "r", "-c", folder / "c"],
+def start(vipd, preload, folder, log, *more):
+    return subprocess.Popen([vipd, *more, "-n", "-l", "-f", folder / "conf", "-p", folder / "p", "-r", folder / "r", "-c", folder / "c"],
                             stdout=log, stderr=log, env=dict(os.environ, LD_PRELOAD=preload, FAIL_NETLINK=str(folder / "shared")))
 
 
@@ -138,23 +138,42 @@ def taken_name(vipd, preload, folder):
     assert "cannot make the virtual MAC address (taken): File exists" in said and "stay on this host" not in said, said
 
 
+def refusals(folder):
+    return (folder / "log").read_text().count("after checks: No buffer space available")
+
+
 def failed_servers(p, folder, left):
     """One after the other, so that it is asked many times in short: that puts nothing off."""
-    def refusals():
-        return (folder / "log").read_text().count("after checks: No buffer space available")
-
     listeners = [socket.create_server(("10.9.0.1", port)) for port in CHECKED]
     (folder / "conf").write_text(SERVICE)
     p.send_signal(signal.SIGHUP)
     until("all serve", lambda: slots() == {8000, *CHECKED})
     left[:] = struct.pack("qqq", 1 << 40, errno.ENOBUFS, NETFILTER)
     for listener in listeners:
-        before = refusals()
+        before = refusals(folder)
         listener.close()
-        until("nftables refuses", lambda before=before: refusals() > before)
+        until("nftables refuses", lambda before=before: refusals(folder) > before)
     left[:] = struct.pack("qqq", 0, 0, 0)
     until("they serve no more", lambda: slots() == {8000})
     assert "changed by somebody else" not in (folder / "log").read_text()
+
+
+def left_behind(vipd, preload, folder, left):
+    """What -I leaves is what health wanted last, also if it was refused a moment ago."""
+    listeners = [socket.create_server(("10.9.0.1", port)) for port in CHECKED]
+    (folder / "conf").write_text(SERVICE)
+    with (folder / "log").open("w") as log:
+        p = start(vipd, preload, folder, log, "-I")
+        try:
+            until("all serve", lambda: slots() == {8000, *CHECKED})
+            left[:] = struct.pack("qqq", 1 << 40, errno.ENOBUFS, NETFILTER)
+            listeners.pop().close()
+            until("nftables refuses", lambda: refusals(folder))
+            left[:] = struct.pack("qqq", 0, 0, 0)
+        finally:
+            p.terminate()
+            p.wait(WAIT)
+    assert slots() == {8000, *CHECKED[:-1]}, slots()
 
 
 def main(vipd, preload):
@@ -204,6 +223,7 @@ def main(vipd, preload):
                     p.kill()
                     p.wait()
         taken_name(vipd, preload, folder)
+        left_behind(vipd, preload, folder, left)
 
 
 if __name__ == "__main__":

@@ -276,6 +276,18 @@ static void on_audit(struct loop *l, void *userdata)
 
 /* ---- Life ---- */
 
+static void end_services(struct kernel *k, enum msg_stop how)
+{
+	if (how == MSG_STOP_RELOAD) {
+		services_hand_over(k->services);
+	} else if (!k->birth->options->keep_services) {
+		marks_release(k);
+		services_release(k->services);
+	} else if (k->commit_waits || k->commit_again_ns) {
+		services_commit(k->services); /* nobody does it later */
+	}
+}
+
 /* The last wishes of the others are worked off first: they wait in the pairs. */
 static void end(struct kernel *k, enum msg_stop how)
 {
@@ -286,12 +298,8 @@ static void end(struct kernel *k, enum msg_stop how)
 	if (how == MSG_STOP_RELOAD)
 		again_old_leave(k);
 	settings_release(k);
-	if (how != MSG_STOP_RELOAD && !k->birth->options->keep_services && k->services) {
-		marks_release(k);
-		services_release(k->services);
-	}
-	if (how == MSG_STOP_RELOAD && k->services)
-		services_hand_over(k->services);
+	if (k->services)
+		end_services(k, how);
 	if (how != MSG_STOP_RELOAD)
 		sync_release(k);
 	loop_stop(k->loop, 0);
