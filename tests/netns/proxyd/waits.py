@@ -120,6 +120,26 @@ def test_who_pushes_through_a_tunnel_is_acknowledged(binary):
     assert n < TIMES // 2, f"{n} late ACKs of {TIMES} tunnels"
 
 
+def early(server, c):
+    if Reader(c).head():
+        c.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+        c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        read_all(c)
+
+
+def test_interim_answers_are_acknowledged(binary):
+    with Proxy(binary, config(LISTEN, mode="http", server=Server(early).port)) as p:
+        before = late_acks()
+        for _ in range(TIMES):
+            with p.connect() as s:
+                s.sendall(GET)
+                r = Reader(s)
+                assert r.head().status == 103
+                assert r.head().status == 200
+        n = late_acks() - before
+    assert n < TIMES // 2, f"{n} late ACKs of {TIMES} answers"
+
+
 def backlog(port):
     out = subprocess.run(["ss", "-Hltn", f"sport = :{port}"], check=True, capture_output=True, text=True).stdout
     return {int(line.split()[2]) for line in out.splitlines()}

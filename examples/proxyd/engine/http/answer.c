@@ -402,7 +402,7 @@ static void watch_for_end(struct worker *w, struct exchange *x)
 
 void exchange_hurry(struct exchange *x)
 {
-	bool begun = x->part || x->state >= EXCHANGE_ANSWER_BODY;
+	bool begun = x->part || x->n_interim || x->state >= EXCHANGE_ANSWER_BODY;
 
 	if (!begun || x->hurried || x->down.done || !x->link || x->link->hup)
 		return;
