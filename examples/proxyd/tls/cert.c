@@ -206,7 +206,7 @@ static bool take_key(struct tls_pair *p, struct diag *d, const struct diag_place
 	else if (tls_lacked_memory())
 		diag_add(d, DIAG_ERROR, at, "%s: cannot compare its private key: no memory", p->item.file);
 	else if (!X509_get0_pubkey(p->leaf)) /* when it was read there may have been no memory: that is not told any more */
-		diag_add(d, DIAG_ERROR, at, "%s: there is no memory for the certificate's public key, or it is of an unknown kind", p->item.file);
+		diag_add(d, DIAG_ERROR, at, "%s: the certificate's public key is of a kind that OpenSSL does not know, or there was no memory to read it", p->item.file);
 	else
 		diag_add(d, DIAG_ERROR, at,
 			 "%s: the private key is not that of the first certificate: put the "

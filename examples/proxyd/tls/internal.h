@@ -57,9 +57,10 @@ struct tls_pair *tls_pair_read(const char *file, struct tls_extra *extra, struct
 /* What the item has beside its head. */
 void tls_pair_clear(struct tls_pair *p);
 
-/* All of a PEM file, 32 at most. NULL: *ret_why. */
 /* What OpenSSL has just reported is a lack of memory; takes its reports. */
 bool tls_lacked_memory(void);
+
+/* All of a PEM file, 32 at most. NULL: *ret_why. */
 STACK_OF(X509) * tls_certs_read(const char *path, const char **ret_why);
 
 /* As tls_item_parse and tls_item_is_whole. */

@@ -213,7 +213,7 @@ def test_what_is_wrong_with_files_is_said(binary):
         "mixed": (cert + other[other.index("-----BEGIN PRIVATE"):], "the private key is not that of the first certificate"),
         "nothing": ("", "cannot read this certificate: there is no certificate in it"),
         "locked": (cert + locked, "the private key has a passphrase"),
-        "strange": (with_a_strange_key(cert) + key, "the private key is not that of the first certificate"),
+        "strange": (with_a_strange_key(cert) + key, "the certificate's public key is of a kind that OpenSSL does not know"),
     }
     for name, (text, says) in files.items():
         with open(f"{folder}/{name}.pem", "w") as f:
