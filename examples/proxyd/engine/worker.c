@@ -400,6 +400,8 @@ static void run_bulk(struct worker *w, unsigned n)
 	struct session *last = TAILQ_LAST(&w->bulk, session_queue), *s;
 	size_t room = TURN_BYTES + n * EVENT_BYTES, moved = 0;
 
+	if (w->http) /* their answers wait for it */
+		client_close_done(w->http);
 	while (last && moved < room && (s = TAILQ_FIRST(&w->bulk))) {
 		session_unlist(w, s);
 		session_run(w, s);

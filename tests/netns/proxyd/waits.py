@@ -189,12 +189,15 @@ class Traced:
 
         until("it is traced", attached)
 
+    def text(self):
+        with open(self.file) as f:
+            return f.read()
+
     def calls(self):
         """Names and results."""
         self.process.send_signal(signal.SIGINT)
         self.process.wait()
-        with open(self.file) as f:
-            found = [re.search(r"(\w+)(?:\(| resumed>).*= (-?\d+)", line) for line in f]
+        found = [re.search(r"(\w+)(?:\(| resumed>).*= (-?\d+)", line) for line in self.text().splitlines()]
         return [(m.group(1), int(m.group(2))) for m in found if m]
 
     def turns(self):
@@ -300,6 +303,32 @@ def test_newcomers_come_before_large_transfers(binary):
             began = names.index("accept4")
             assert "splice" in names[began:], "there are large transfers"
             assert "splice" not in names[began : names.index("connect", began)], mode
+
+
+def test_short_answers_leave_before_large_transfers(binary):
+    """What is left of an answer when its connection is closed, and that FIN."""
+    if is_haproxy(binary) or not shutil.which("strace"):
+        return
+    lines = "    http-request return status 200 if { path /short }\n"
+    with Proxy(binary, config(LISTEN + lines, mode="http", server=Server(endless).port)) as p:
+        large = [p.connect() for _ in range(CLIENTS)]
+        for s in large:
+            s.sendall(GET)
+            read_n(s, 1 << 20)
+        traced = Traced(p, "splice,accept4,close")
+        p.signal(signal.SIGSTOP)
+        for s in large:
+            drain(s)
+        with p.connect() as s:
+            s.sendall(b"GET /short HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            p.signal(signal.SIGCONT)
+            assert read_all(s).startswith(b"HTTP/1.1 200 ")
+        until("the large transfers go on", lambda: "splice" in traced.text().partition("accept4")[2])
+        names = [name for name, _ in traced.calls()]
+        for s in large:
+            s.close()
+        began = names.index("accept4")
+        assert "splice" not in names[began : names.index("close", began)]
 
 
 def progress(server, c):
