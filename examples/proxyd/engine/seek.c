@@ -231,23 +231,22 @@ void seeker_exclude(struct worker *w, struct seeker *k)
 	seeker_drop_server(w, k, LB_RESULT_CONNECT, 0);
 }
 
-/* Wakes who waits the longest; all of them when some wait for a certain server: it may be this one. */
+/*
+ * Wakes who waits the longest, and who holds only such as do not take any server; all when some wait for a certain one: it
+ * may be this one.
+ */
 static void wake_waiting(struct worker *w, struct pool *p)
 {
 	uint64_t waiting = atomic_load(&p->waiting);
-	const struct pool_worker *first;
+	bool all = waiting && atomic_load_explicit(&p->n_bound, memory_order_relaxed);
+	const struct pool_worker *first = waiting ? longest_waiting(w, p) : NULL;
 
-	if (!waiting)
-		return;
-	if (atomic_load_explicit(&p->n_bound, memory_order_relaxed)) {
-		for (unsigned i = 0; i < w->engine->n_workers; i++)
-			if (waiting >> i & 1)
-				wake(w, &p->worker[i]);
-		return;
+	for (unsigned i = 0; waiting && i < w->engine->n_workers; i++) {
+		const struct pool_worker *pw = &p->worker[i];
+
+		if (waiting >> i & 1 && (all || pw == first || atomic_load(&pw->first) == NOBODY))
+			wake(w, pw);
 	}
-	first = longest_waiting(w, p);
-	if (first)
-		wake(w, first);
 }
 
 void seeker_drop_server(struct worker *w, struct seeker *k, enum lb_result result, uint64_t bytes)
@@ -433,7 +432,7 @@ static struct seeker *next_served(struct worker *w, struct seeker_queue *q)
 		}
 		if (!m->bound && e && !all_full) {
 			e = seeker_pick_other(w, k);
-			all_full = e != 0;
+			all_full = e && takes_any(m);
 		}
 		if (!e)
 			return k;
