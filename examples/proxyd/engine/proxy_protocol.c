@@ -171,7 +171,7 @@ size_t proxy_header_extra(char buf[PROXY_HEADER_MAX + PROXY_EXTRA_MAX], size_t l
 
 /* ---- Reading ---- */
 
-static void set_end(struct sockaddr_storage *ret, int family, const void *addr, in_port_t port)
+void proxy_set_end(struct sockaddr_storage *ret, int family, const void *addr, in_port_t port)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = port};
 	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = port};
@@ -241,8 +241,8 @@ static ssize_t parse_1(const char *data, size_t len, struct proxy_ends *ret)
 	    inet_pton(family, text[1], to) != 1 || !port(text[2], &from_port) ||
 	    !port(text[3], &to_port))
 		return -EPROTO;
-	set_end(&ret->from, family, from, from_port);
-	set_end(&ret->to, family, to, to_port);
+	proxy_set_end(&ret->from, family, from, from_port);
+	proxy_set_end(&ret->to, family, to, to_port);
 	return (ssize_t)n + 1;
 }
 
@@ -301,8 +301,8 @@ static ssize_t parse_2(const unsigned char *data, size_t len, struct proxy_ends 
 		return -EPROTO;
 	memcpy(&from_port, data + 16 + 2 * addr, 2);
 	memcpy(&to_port, data + 16 + 2 * addr + 2, 2);
-	set_end(&ret->from, addr == 4 ? AF_INET : AF_INET6, data + 16, from_port);
-	set_end(&ret->to, addr == 4 ? AF_INET : AF_INET6, data + 16 + addr, to_port);
+	proxy_set_end(&ret->from, addr == 4 ? AF_INET : AF_INET6, data + 16, from_port);
+	proxy_set_end(&ret->to, addr == 4 ? AF_INET : AF_INET6, data + 16 + addr, to_port);
 	return (ssize_t)total;
 }
 

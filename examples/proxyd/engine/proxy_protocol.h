@@ -6,6 +6,7 @@
 #ifndef PROXYD_ENGINE_PROXY_PROTOCOL_H
 #define PROXYD_ENGINE_PROXY_PROTOCOL_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -55,6 +56,9 @@ struct proxy_ends {
 	const char *authority, *unique_id;
 	size_t authority_len, unique_id_len;
 };
+
+/* One of them: the address as it stands in a packet, AF_INET or AF_INET6, and the port in network order. */
+void proxy_set_end(struct sockaddr_storage *ret, int family, const void *addr, in_port_t port);
 
 /*
  * Reads the header of either version at the beginning of `data`. Returns its length, 0 when more
