@@ -288,6 +288,7 @@ int ha_vrrp_thaw(struct ha_vrrp *v, uint64_t now_ns, uint64_t alive_ns, const vo
 		v->now_ns = now_ns;
 	take(v, &f);
 	adapt(v, &f);
+	vrrp_group_note(v);
 	v->revision++;
 	vrrp_rearm(v);
 	return 0;

@@ -267,6 +267,13 @@ void vrrp_group_settle(struct ha_vrrp *v)
 	g->state = state;
 }
 
+/* After a thaw, which calls nobody: what comes next is news to who knew the state before. */
+void vrrp_group_note(struct ha_vrrp *v)
+{
+	if (v->group)
+		v->group->state = ha_vrrp_group_state(v->group);
+}
+
 void vrrp_group_tell(const struct vrrp_action *a)
 {
 	struct ha_vrrp_group *g = a->group.g;

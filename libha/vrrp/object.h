@@ -240,6 +240,7 @@ void vrrp_queue_drain(struct vrrp_queue *q);
 bool vrrp_group_permits(const struct ha_vrrp *v);  /* all others are Active or ready */
 bool vrrp_group_is_first(const struct ha_vrrp *v); /* of a group: by its first virtual address */
 void vrrp_group_settle(struct ha_vrrp *v); /* after every event of a member; no group: nothing */
+void vrrp_group_note(struct ha_vrrp *v);   /* its state as it is now is no news */
 void vrrp_group_leave(struct ha_vrrp *v);
 void vrrp_group_tell(const struct vrrp_action *a);
 

@@ -194,6 +194,18 @@ def check_changes():
         assert set(told) == set(peer), (told, peer)
 
 
+def check_a_reload_into_fault():
+    """The group, too, was MASTER when the new configuration began, and is not told as one that begins."""
+    daemon = start(VIPD, VRRP)
+    wait_for("mail about MASTER", lambda: has_told("MASTER"))
+    SERVER.mails.clear()
+    pathlib.Path("conf").write_text(VRRP.replace("    smtp_alert\n    virtual", "    smtp_alert\n    track_interface { down0 }\n    virtual"))
+    daemon.send_signal(signal.SIGHUP)
+    wait_for("mail about FAULT", lambda: has_told("FAULT"))
+    assert "VRRP_Group(G) Syncing instances to FAULT state, was MASTER" in log()
+    stop(daemon)
+
+
 def check_bad_servers():
     SERVER.mode = "silent"
     daemon = start(VIPD, VRRP)
@@ -248,12 +260,13 @@ VIPD = os.path.abspath(sys.argv[1])
 if sys.argv[-1] != "inside":
     os.execvp("unshare", ["unshare", "-n", sys.executable, os.path.abspath(__file__), VIPD, "inside"])
 for command in ("link set lo up", "link add v0 type veth peer name v1", "link set v0 up", "link set v1 up",
-                "addr add 10.9.0.1/24 dev v0"):
+                "addr add 10.9.0.1/24 dev v0", "link add down0 type veth peer name down1"):
     subprocess.run(["ip", *command.split()], check=True)
 SERVER = Server()
 with tempfile.TemporaryDirectory() as folder:
     os.chdir(folder)
     SERVER.open()
     check_changes()
+    check_a_reload_into_fault()
     check_bad_servers()
     check_servers()

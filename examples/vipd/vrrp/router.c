@@ -164,10 +164,8 @@ static void on_changed(struct ha_vrrp *e, const struct ha_vrrp_change *c, void *
 /* After its members, which wait for their addresses: its scripts may need them. */
 static void tell_group(struct sync_group *g)
 {
-	const struct msg m = {.type = MSG_GROUP,
-			      .index = g->index,
-			      .value = (int32_t)g->state,
-			      .extra = g->is_no_news};
+	const struct msg m = {
+	    .type = MSG_GROUP, .index = g->index, .value = (int32_t)g->state, .extra = g->goes_on};
 
 	for (size_t i = 0; i < g->vrrp->n_routers; i++)
 		if (g->vrrp->routers[i].conf->group == g->conf && g->vrrp->routers[i].state_waits)
@@ -325,12 +323,10 @@ static void on_group_changed(struct ha_vrrp_group *e, enum ha_vrrp_state from,
 {
 	struct sync_group *g = userdata;
 
-	g->is_no_news = g->goes_on && from == HA_VRRP_INITIALIZE;
-	if (g->is_no_news)
-		log_info("VRRP_Group(%s) goes on as %s", g->conf->name, why_state(to));
-	else /* as keepalived says it */
-		log_notice("VRRP_Group(%s) Syncing instances to %s state, was %s", g->conf->name,
-			   why_state(to), why_state(from));
+	/* as keepalived says it */
+	log_notice("VRRP_Group(%s) Syncing instances to %s state, was %s", g->conf->name,
+		   why_state(to), why_state(from));
+	g->goes_on = false;
 	g->state = to;
 	g->state_waits = true;
 	tell_group(g);
@@ -415,12 +411,17 @@ static void start(struct router *r, uint64_t now)
 	ha_vrrp_start(r->engine, now);
 }
 
-static bool goes_on(const struct sync_group *g)
+/* When all its members do. */
+static void go_on(struct sync_group *g)
 {
-	for (size_t i = 0; i < g->vrrp->n_routers; i++)
-		if (g->vrrp->routers[i].conf->group == g->conf && g->vrrp->routers[i].waits)
-			return false;
-	return true;
+	enum ha_vrrp_state state = ha_vrrp_group_state(g->engine);
+
+	if (state == HA_VRRP_INITIALIZE)
+		return;
+	log_info("VRRP_Group(%s) goes on as %s", g->conf->name, why_state(state));
+	g->goes_on = true;
+	g->state = state;
+	tell_group(g);
 }
 
 /* A group begins in one step when all its members can, unless a part of it goes on. */
@@ -482,7 +483,7 @@ void routers_start(struct vrrp *v)
 		r->waits = ha_vrrp_state(r->engine) == HA_VRRP_INITIALIZE;
 	}
 	for (size_t g = 0; g < v->n_groups; g++)
-		v->groups[g].goes_on = goes_on(&v->groups[g]);
+		go_on(&v->groups[g]);
 	routers_start_waiting(v);
 	for (size_t i = 0; i < v->n_routers; i++) {
 		struct router *r = &v->routers[i];

@@ -74,8 +74,7 @@ struct sync_group {
 	uint32_t index;
 	struct ha_vrrp_group *engine;
 	enum ha_vrrp_state state;
-	bool goes_on; /* all its members do: its first state is no news */
-	bool is_no_news;
+	bool goes_on;	  /* `state` is its predecessor's, and no news */
 	bool state_waits; /* MSG_GROUP, for MSG_STATE of its members */
 };
 

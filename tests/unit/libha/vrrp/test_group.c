@@ -7,6 +7,7 @@
 static struct rig a, b;
 static struct ha_vrrp_group *g;
 static char group_log[512];
+static enum ha_vrrp_state group_was; /* before the last change */
 
 static void group_changed(struct ha_vrrp_group *group, enum ha_vrrp_state from,
 			  enum ha_vrrp_state to, void *userdata)
@@ -16,6 +17,7 @@ static void group_changed(struct ha_vrrp_group *group, enum ha_vrrp_state from,
 	assert_ptr_equal(userdata, &a);
 	assert_ptr_equal(group, g);
 	assert_int_not_equal(from, to);
+	group_was = from;
 	snprintf(group_log + at, sizeof(group_log) - at, "%s%s", at ? " " : "",
 		 ha_vrrp_state_name(to));
 }
@@ -294,7 +296,8 @@ static void a_callback_may_bring_the_group_down(void **state)
 	assert_group_said("backup active fault"); /* each step is told, in order */
 }
 
-static void thawed_members_stay_active(void **state)
+/* Both Active once more, and nobody was told; `faults` of the first were found before. */
+static void make_thawed(uint32_t faults)
 {
 	uint8_t cold_a[HA_VRRP_FREEZE_SIZE], cold_b[HA_VRRP_FREEZE_SIZE];
 	ssize_t n_a, n_b;
@@ -304,11 +307,32 @@ static void thawed_members_stay_active(void **state)
 	n_b = ha_vrrp_freeze(b.v, cold_b, sizeof(cold_b));
 	down(NULL);
 	make(100, 100);
+	if (faults)
+		assert_int_equal(ha_vrrp_set_fault(a.v, T0 + 4 * S, faults, true), 0);
 	assert_int_equal(ha_vrrp_thaw(a.v, T0 + 4 * S, 0, cold_a, (size_t)n_a), 0);
+	assert_int_equal(ha_vrrp_group_state(g), HA_VRRP_INITIALIZE);
 	assert_int_equal(ha_vrrp_thaw(b.v, T0 + 4 * S, 0, cold_b, (size_t)n_b), 0);
+	assert_int_equal(ha_vrrp_group_state(g), HA_VRRP_ACTIVE);
+	assert_group_said("");
+}
+
+static void thawed_members_stay_active(void **state)
+{
+	make_thawed(0);
 	both_run(T0 + DOWN_100 + S);
 	assert_said(&a, "send100");
 	assert_said(&b, "send100");
+	assert_group_said("");
+}
+
+static void a_fault_found_at_a_thaw_is_told_as_one_of_who_was_active(void **state)
+{
+	make_thawed(1);
+	both_run(T0 + 4 * S);
+	assert_said(&a, "down send0 fault");
+	assert_said(&b, "down send0 fault");
+	assert_group_said("fault");
+	assert_int_equal(group_was, HA_VRRP_ACTIVE);
 }
 
 static void a_handover_moves_the_whole_group(void **state)
@@ -359,6 +383,7 @@ int main(void)
 	    T(only_a_router_that_rests_can_join),
 	    T(a_callback_may_bring_the_group_down),
 	    T(thawed_members_stay_active),
+	    T(a_fault_found_at_a_thaw_is_told_as_one_of_who_was_active),
 	    T(a_handover_moves_the_whole_group),
 	    T(only_an_active_group_hands_over),
 	};
