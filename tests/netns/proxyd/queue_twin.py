@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Who waits for a server, and how long, in proxyd and in HAProxy:   queue_twin.py BINARY"""
+import contextlib
 import re
 import socket
 import threading
 import time
 
-from http_twin import OK, Reader, Web, ask, get, listen
+from http_twin import DEFAULTS, OK, Reader, Web, ask, get, listen
 from support import Proxy, Server, config, echo, main, read_all, until
 
 
@@ -117,10 +118,10 @@ def test_priority_offset_shifts_time(binary):
     assert order(binary, "offset", ["1000", "0", "-1000", "10", "0"]) == ["-1000", "0", "10", "0", "1000"]
 
 
-def test_threads_wait_in_one_line(binary):
-    """Who shares its thread with few gets no more than who shares it with many: clients are spread by chance."""
-    served, stop = [0] * 12, threading.Event()
-    web = Web(lambda h, b: (time.sleep(0.003), OK)[1])
+@contextlib.contextmanager
+def asking(p, n):
+    """So many clients ask again as soon as they have an answer; how often each has one."""
+    served, stop = [0] * n, threading.Event()
 
     def client(i):
         with p.connect() as c:
@@ -130,16 +131,83 @@ def test_threads_wait_in_one_line(binary):
                 r.body(r.head(), b"GET")
                 served[i] += 1
 
-    text = listen(web, "timeout queue 20s", "maxconn 1").replace("nbthread 1", "nbthread 8")
-    with Proxy(binary, text) as p:
-        clients = [threading.Thread(target=client, args=(i,)) for i in range(12)]
-        for t in clients:
-            t.start()
-        until("each is served often", lambda: min(served) >= 10)
+    clients = [threading.Thread(target=client, args=(i,)) for i in range(n)]
+    for t in clients:
+        t.start()
+    try:
+        yield served
+    finally:
         stop.set()
         for t in clients:
             t.join()
+
+
+def test_threads_wait_in_one_line(binary):
+    """Who shares its thread with few gets no more than who shares it with many: clients are spread by chance."""
+    web = Web(lambda h, b: (time.sleep(0.003), OK)[1])
+    text = listen(web, "timeout queue 20s", "maxconn 1").replace("nbthread 1", "nbthread 8")
+    with Proxy(binary, text) as p, asking(p, 12) as served:
+        until("each is served often", lambda: min(served) >= 10)
     assert max(served) <= 2 * min(served), served
+
+
+FAILED = """
+    balance roundrobin
+    timeout queue {queue}
+    option redispatch 1
+    retry-on empty-response
+    use-server bad if {{ path /failed }}
+    use-server good if {{ path /held }}
+    server bad 127.0.0.1:{bad} maxconn 1
+    server good 127.0.0.1:{good} maxconn 1
+"""
+
+
+def failing_once():
+    """Ends the connection of a /failed when it comes for the first time."""
+    seen = set()
+
+    def answer(head, _):
+        if "/failed" not in head.line or head["x-id"] in seen:
+            return OK
+        seen.add(head["x-id"])
+        return None
+
+    return Web(answer)
+
+
+def test_who_wants_another_server_holds_up_nobody(binary):
+    """Its server failed it and the other one is taken: who comes behind it takes the first, which is free."""
+    held = threading.Event()
+    bad, good = Web(lambda h, b: None if "/failed" in h.line else OK), Web(lambda h, b: ("/held" in h.line and held.wait(10), OK)[1])
+    text = DEFAULTS + "listen l\n    bind 127.0.0.1:{port}" + FAILED.format(queue="5s", bad=bad.port, good=good.port)
+    with Proxy(binary, text) as p, p.connect() as first, p.connect() as failed:
+        first.sendall(get("/held"))
+        until("the good one is taken", lambda: good.requests)
+        failed.sendall(get("/failed"))
+        until("the bad one has failed it", lambda: bad.requests)
+        time.sleep(0.05)  # it waits, or is given up
+        assert ask(p, get("/"))[0].status == 200 and len(good.requests) == 1
+        held.set()
+        assert Reader(first).head().status == 200
+
+
+def test_who_wants_another_server_is_not_passed_forever(binary):
+    """Threads whose queues hold nobody else are told of a free server, too, while others always wait for one."""
+    statuses = []
+    bad, good = failing_once(), Web(lambda h, b: (time.sleep(0.002), OK)[1])
+
+    def failed(i):
+        statuses.append(ask(p, get("/failed", f"X-Id: {i}", "Connection: close"))[0].status)
+
+    text = DEFAULTS.replace("nbthread 1", "nbthread 8") + "listen l\n    bind 127.0.0.1:{port}"
+    with Proxy(binary, text + FAILED.format(queue="10s", bad=bad.port, good=good.port)) as p, asking(p, 8):
+        threads = [threading.Thread(target=failed, args=(i,)) for i in range(8)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+    assert statuses == [200] * 8, statuses
 
 
 ABORT = """
