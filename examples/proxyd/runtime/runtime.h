@@ -3,7 +3,8 @@
  * The runtime API: HAProxy's "stats socket". All of it runs in the control thread; what only a worker knows is
  * asked of it by a command, and the answer comes in a later turn.
  *
- *	socket.c    sockets, connections, lines in, text out
+ *	socket.c    the sockets
+ *	conn.c      a client: lines in, text out
  *	commands.c  the table of commands, levels, help
  *	absent.c    those of HAProxy's that are not offered
  *	show.c agent.c dynamic.c errors.c events.c resolvers.c map.c table.c server.c sessions.c tls_*.c var.c wait.c   the commands
