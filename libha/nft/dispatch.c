@@ -10,6 +10,7 @@
 
 /* The kernel's names of the places in the hooks' order (linux/netfilter_ipv4.h). */
 #define PRIORITY_DSTNAT (-100)
+#define PRIORITY_DSTNAT_AGAIN (-99)
 #define PRIORITY_SRCNAT 100
 
 /* Keys are in the registers from 0, counted in words. */
@@ -152,11 +153,19 @@ static void put_jump_rewritten(struct nft_ruleset *r, const char *from, const ch
 	nft_end_rule(r, w, list);
 }
 
+/*
+ * The kernel takes the generation of rules when a packet comes into a base chain and that of elements at each lookup:
+ * when it changes in between, old rules ask a map that has nothing for them any more. The packet is then not
+ * translated, and comes to the base chains "again", which begin anew; one that was translated does not.
+ */
 void nft_put_skeleton(struct nft_ruleset *r)
 {
 	nft_put_table(r, NFT_TABLE_COMMENT);
 	nft_put_base_chain(r, "prerouting", "nat", NF_INET_PRE_ROUTING, PRIORITY_DSTNAT);
 	nft_put_base_chain(r, "output", "nat", NF_INET_LOCAL_OUT, PRIORITY_DSTNAT);
+	nft_put_base_chain(r, "prerouting-again", "nat", NF_INET_PRE_ROUTING,
+			   PRIORITY_DSTNAT_AGAIN);
+	nft_put_base_chain(r, "output-again", "nat", NF_INET_LOCAL_OUT, PRIORITY_DSTNAT_AGAIN);
 	nft_put_base_chain(r, "input", "nat", NF_INET_LOCAL_IN, PRIORITY_SRCNAT);
 	nft_put_base_chain(r, "postrouting", "nat", NF_INET_POST_ROUTING, PRIORITY_SRCNAT);
 	nft_put_chain(r, "dispatch");
@@ -167,6 +176,8 @@ void nft_put_skeleton(struct nft_ruleset *r)
 	nft_put_sets(r);
 	put_jump(r, "prerouting", "dispatch");
 	put_jump(r, "output", "dispatch");
+	put_jump(r, "prerouting-again", "dispatch");
+	put_jump(r, "output-again", "dispatch");
 	put_jump_rewritten(r, "input", "counting"); /* servers on this host */
 	put_jump_rewritten(r, "postrouting", "counting");
 	put_jump_rewritten(r, "postrouting", "masquerading");

@@ -10,7 +10,7 @@ peer=$here/nft_peer.py
 id=svc$$
 failed=0
 pids=()
-in_one='' in_swaps=''
+in_one='' in_swaps='' in_left='' in_right=''
 
 skip() { echo "skipped: $*"; exit 77; }
 [ "$(id -u)" = 0 ] || skip "needs root to make network namespaces"
@@ -285,6 +285,19 @@ exec {in_swaps}>&-
 result=$(hear swaps)
 check "15 changes under load break nothing ($result)" "${result//[1-9]*([0-9])/N}" "requests N broken 0 connections N failed 0"
 drop swaps
+hold left load 192.0.2.1 80 20
+hold right load 192.0.2.1 80 20
+hear left >/dev/null
+hear right >/dev/null
+# Every kind of change that replaces rules and the maps they ask, as fast as the kernel takes them.
+rotated=$(printf '%s\n' "$web wrr" "$one 3" "$two 1" "" "$web rr masquerade" "$one 1" "" "$web wrr 60/32" "$one 5" "$two 1" "" \
+    "$web rr" "$two 1" "tcp 192.0.2.1 81 rr" "$one 1" "" "$web wrr" "$one 7" "$two 1" | in_ns lb "$apply" rotate 4)
+exec {in_left}>&- {in_right}>&-
+result="$(hear left), $(hear right)"
+check "nor do thousands ($rotated; $result)" "${rotated/[1-9]*([0-9]) /N }, ${result//[1-9]*([0-9])/N}" \
+    "N tables, 0 failed, requests N broken 0 connections N failed 0, requests N broken 0 connections N failed 0"
+drop left
+drop right
 apply_table "$web rr" "$one 1" "$two 1"
 in_ns lb nft flush map inet hawser slots-tcp-192.0.2.1-80
 check "a service without its slots serves nobody" "$(ask 192.0.2.1 80 1)" "* ConnectionRefusedError=1"

@@ -2,14 +2,15 @@
 /*
  * Holds the nftables table to the services on standard input, of the kernel it runs on or of one that was recorded
  * (nl_record.h).
- * usage: nft_apply apply | dump | drain ADDRESS PORT SECONDS | session FILE
+ * usage: nft_apply apply | rotate SECONDS | dump | drain ADDRESS PORT SECONDS | session FILE
  *
  *	tcp 192.0.2.1 80 wrr [300/24] [masquerade] [port] [slots=AAB]
  *	mark ipv4 7 rr
  *	 10.0.0.1 8080 3        a destination: address, port, weight
  *
  * apply prints each step and what became of it, then "N steps, result R". Twice the second one is
- * "0 steps, result 0". dump prints the services, and each destination with its connections: all ever,
+ * "0 steps, result 0". rotate applies tables that empty lines divide one after the other, over and over, and prints
+ * "N tables, F failed". dump prints the services, and each destination with its connections: all ever,
  * active, inactive. drain applies, then drains a destination of the first service, and prints each change of the
  * connections it has left. session goes through a file like nft_session.txt. $AFFINITY_MAX and $CUT_REMOVED are options of ha_nft_open().
  */
@@ -139,13 +140,14 @@ static void read_line(struct ha_service_table *t, char *line, struct ha_service 
 	*last = read_service(t, line);
 }
 
+/* Until the end, or an empty line. */
 static struct ha_service_table *read_table(FILE *in)
 {
 	struct ha_service_table *t = new_table();
 	struct ha_service *last = NULL;
 	char line[256];
 
-	while (fgets(line, sizeof(line), in))
+	while (fgets(line, sizeof(line), in) && *line != '\n')
 		read_line(t, line, &last);
 	set_slots(last);
 	return t;
@@ -205,6 +207,32 @@ static uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+#define ROTATED_MAX 16
+
+/* What is there is known but for the first time, so that changes come as close together as they can. */
+static int rotate(struct ha_nft *n, const char *seconds)
+{
+	uint64_t end = now_ns() + (uint64_t)(atof(seconds) * 1e9);
+	struct ha_service_table *tables[ROTATED_MAX], *first = dumped(n), *have = first;
+	size_t n_tables = 0, applied = 0, failed = 0;
+	int r;
+
+	while (n_tables < ROTATED_MAX && !feof(stdin))
+		tables[n_tables++] = read_table(stdin);
+	for (; now_ns() < end; applied++) {
+		struct ha_service_table *want = tables[applied % n_tables];
+
+		bring(n, want, have, NULL, &r);
+		failed += r < 0;
+		have = want;
+	}
+	while (n_tables)
+		ha_service_table_free(tables[--n_tables]);
+	ha_service_table_free(first);
+	printf("%zu tables, %zu failed\n", applied, failed);
+	return failed > 0;
 }
 
 static void say_left(void *userdata, const struct ha_dest *d, uint32_t left)
@@ -366,6 +394,8 @@ int main(int argc, char **argv)
 	}
 	if (argc == 5 && !strcmp(argv[1], "drain"))
 		r = drain(n, argv[2], argv[3], argv[4]);
+	else if (argc == 3 && !strcmp(argv[1], "rotate"))
+		r = rotate(n, argv[2]);
 	else if (argc == 3 && !strcmp(argv[1], "session"))
 		r = session(n, argv[2]);
 	else

@@ -7,7 +7,8 @@
                                         N connections from each source: "SOURCE COUNT NAME" lines, sorted
     nft_peer.py hold ADDRESS PORT       one connection: prints the name, then echoes each line of stdin through it
     nft_peer.py load ADDRESS PORT N     N established connections and new ones, as fast as it goes, until stdin ends: prints
-                                        "requests A broken B connections C failed D"
+                                        "requests A broken B connections C failed D", and of those that failed
+                                        "KIND=COUNT", by what the client saw
     nft_peer.py talk ADDRESS PORT       one UDP socket: for each line of stdin asks who answers; "nobody" after 0.3 s
 """
 import collections
@@ -77,7 +78,7 @@ def hold(address, port):
 
 def load(address, port, n):
     """Each turn: a request on every established connection, and a tenth as many new connections with a request each."""
-    held, requests, broken, connections, failed = [], 0, 0, 0, 0
+    held, requests, broken, connections, failed = [], 0, 0, 0, collections.Counter()
     for _ in range(n):
         s = connect(address, port)
         s.recv(200)
@@ -101,10 +102,12 @@ def load(address, port, n):
             connections += 1
             try:
                 with connect(address, port) as s:
-                    failed += not s.recv(200)
-            except OSError:
-                failed += 1
-    print(f"requests {requests} broken {broken} connections {connections} failed {failed}", flush=True)
+                    if not s.recv(200):
+                        failed["closed"] += 1
+            except OSError as e:
+                failed[type(e).__name__] += 1
+    kinds = "".join(f" {kind}={count}" for kind, count in sorted(failed.items()))
+    print(f"requests {requests} broken {broken} connections {connections} failed {failed.total()}{kinds}", flush=True)
 
 
 def talk(address, port):
