@@ -32,6 +32,7 @@
 #define CFG_THREADS_MAX 64
 #define CFG_WEIGHT_MAX 256 /* HAProxy's */
 #define CFG_RETRIES_DEFAULT 3
+#define CFG_VAR_SCOPES 6 /* of rules/vars.h */
 #define CFG_MS UINT64_C(1000000)
 
 struct expr; /* rules/expr.h */
@@ -657,6 +658,7 @@ struct cfg_global {
 	unsigned bufsize, maxrewrite; /* bytes, up to CFG_BUFSIZE_MAX: an HTTP head may have the one less the other */
 	bool no_splice;		/* nosplice */
 	unsigned compression_level; /* tune.comp.maxlevel; 0: 1 */
+	unsigned vars_max[CFG_VAR_SCOPES]; /* bytes of variables, by enum var_scope; 0: any number */
 	int nap_us;		/* tune.coalesce-us: -1 automatic, 0 off, else the longest nap */
 	unsigned spread_checks; /* percent */
 	uint64_t max_spread_ns; /* max-spread-checks; 0: none */

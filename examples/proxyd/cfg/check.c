@@ -382,4 +382,5 @@ void cfg_check(struct reader *r)
 	cfg_bandwidth_check(r);
 	cfg_check_userlists(r);
 	cfg_check_tables(r);
+	cfg_vars_check(r);
 }

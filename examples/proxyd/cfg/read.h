@@ -353,6 +353,7 @@ void kw_stats(struct reader *r, size_t first, const void *data);
 void kw_state_from(struct reader *r, size_t first, const void *data);
 void kw_state_file(struct reader *r, size_t first, const void *data);
 void kw_proc_var(struct reader *r, size_t first, const void *data); /* bool: a format */
+void kw_vars_max(struct reader *r, size_t first, const void *data);
 void kw_acl(struct reader *r, size_t first, const void *data);
 void kw_rules(struct reader *r, size_t first, const void *data);
 void kw_monitor_fail(struct reader *r, size_t first, const void *data);
@@ -367,6 +368,7 @@ void begin_userlist(struct reader *r);
 void kw_group(struct reader *r, size_t first, const void *data);
 void kw_user(struct reader *r, size_t first, const void *data);
 void cfg_check_userlists(struct reader *r);
+void cfg_vars_check(struct reader *r);
 /* Of the section at hand; NULL: no memory. */
 struct cfg_rules *cfg_rules_of(struct reader *r);
 /* The rules of a defaults section come first. */

@@ -110,12 +110,17 @@ static bool memory_of(struct reader *r, struct rule_memory *ret)
 	if (!c->vars)
 		c->vars = keep(r, sizeof(*c->vars));
 	if (!c->shared) {
+		_Static_assert(CFG_VAR_SCOPES == VAR_N_SCOPES, "a limit for each scope");
 		c->shared = keep(r, sizeof(*c->shared));
 		if (c->shared && !on_free(r, free_shared, c->shared))
 			return false;
 		if (c->shared)
 			*c->shared =
-			    (struct rule_shared){.userdata = c, .place = place, .read_file = read_file, .read_text = read_whole};
+			    (struct rule_shared){.userdata = c,
+					      .place = place,
+					      .read_file = read_file,
+					      .read_text = read_whole,
+					      .proc.limit = c->global.vars_max};
 	}
 	*ret = (struct rule_memory){alloc,   on_free,	r,
 				    c->vars, c->shared, r->proxy ? r->proxy->name : "",
@@ -123,11 +128,11 @@ static bool memory_of(struct reader *r, struct rule_memory *ret)
 	return c->vars && c->shared;
 }
 
-/* Evaluates `text` at once. False with e->text. */
+/* Evaluates `text` at once. False with e->text; with it, too, when there was no room. */
 static bool set_proc_var(struct proc_vars *proc, const struct rule_memory *m, unsigned number, const char *text, bool is_format,
 			 struct rule_error *e)
 {
-	char scratch[VARS_BYTES_MAX];
+	char scratch[RUN_SCRATCH];
 	const char *rest = "";
 	struct sample value = sample_text(SAMPLE_STR, "", 0);
 	struct format f;
@@ -139,8 +144,49 @@ static bool set_proc_var(struct proc_vars *proc, const struct rule_memory *m, un
 	clock_gettime(CLOCK_REALTIME, &run.wall);
 	if (is_format ? !format_write(&f, &run, &value.text) : !expr_eval(&x, &run, NULL, &value))
 		return rule_fail(e, "this has no value here: there is no connection");
-	run_var_set(&run, number, &value);
+	if (!run_var_set(&run, number, &value))
+		rule_fail(e, "there is no room for this: tune.vars.proc-max-size and tune.vars.global-max-size say how much there is");
 	return true;
+}
+
+/* "tune.vars.txn-max-size BYTES"; the two of the whole process are one limit, the smaller one. */
+void kw_vars_max(struct reader *r, size_t first, const void *data)
+{
+	static const struct {
+		const char *word;
+		enum var_scope scope;
+	} words[] = {
+	    {"check", VAR_CHECK}, {"global", VAR_PROC}, {"proc", VAR_PROC}, {"reqres", VAR_REQ}, {"sess", VAR_SESS}, {"txn", VAR_TXN},
+	};
+	const char *word = word_at(r, first - 1), *scope = word + strlen("tune.vars.");
+	unsigned i = 0, bytes, *max = r->cfg->global.vars_max;
+
+	while (strncmp(scope, words[i].word, strlen(words[i].word)) != 0)
+		i++;
+	if (!read_number(r, first, word, 0, INT32_MAX, &bytes))
+		return;
+	if (words[i].scope != VAR_PROC || !max[VAR_PROC] || (bytes && bytes < max[VAR_PROC]))
+		max[words[i].scope] = bytes;
+	max[VAR_RES] = max[VAR_REQ];
+}
+
+static unsigned larger(unsigned a, unsigned b)
+{
+	return a > b ? a : b;
+}
+
+void cfg_vars_check(struct reader *r)
+{
+	unsigned *max = r->cfg->global.vars_max;
+	struct proc_vars *proc = r->cfg->shared ? &r->cfg->shared->proc : NULL;
+
+	if (!max[VAR_SESS]) /* what is written for parts of a connection has room in it */
+		max[VAR_SESS] = larger(VARS_BYTES_USUAL, larger(larger(max[VAR_TXN], max[VAR_REQ]), max[VAR_CHECK]));
+	if (!proc)
+		return;
+	for (unsigned i = 0; i < r->cfg->vars->n; i++)
+		proc->n_names += !strncmp(r->cfg->vars->name[i], "proc.", 5);
+	atomic_store(&proc->bytes, proc->vars.bytes[VAR_PROC] + proc->n_names * VAR_COST);
 }
 
 /* global's "set-var proc.NAME EXPRESSION", "set-var-fmt proc.NAME TEXT": evaluated at once */
@@ -155,18 +201,21 @@ void kw_proc_var(struct reader *r, size_t first, const void *data)
 	if (!memory_of(r, &m))
 		return;
 	number = var_number(text_of(name, strlen(name)), &m, &e);
-	if (number >= 0 && !((unsigned)number & VAR_PROC))
+	if (number >= 0 && var_scope((unsigned)number) != VAR_PROC)
 		rule_fail(&e, "\"%.60s\" is not of the process: write proc.NAME here", name);
-	else if (number >= 0 && set_proc_var(&r->cfg->shared->proc, &m, (unsigned)number, word_at(r, first + 1), is_format, &e))
+	else if (number >= 0 && set_proc_var(&r->cfg->shared->proc, &m, (unsigned)number, word_at(r, first + 1), is_format, &e)) {
+		if (*e.text) /* HAProxy goes on without it, too */
+			say(r, DIAG_WARNING, first + 1, "%s", e.text);
 		return;
-	say(r, DIAG_ERROR, first + (number >= 0 && ((unsigned)number & VAR_PROC)), "%s", e.text);
+	}
+	say(r, DIAG_ERROR, first + (number >= 0 && var_scope((unsigned)number) == VAR_PROC), "%s", e.text);
 }
 
 bool cfg_find_proc_var(const struct cfg *c, const char *name, unsigned *ret)
 {
 	for (unsigned i = 0; c->vars && c->shared && !strncmp(name, "proc.", 5) && i < c->vars->n; i++)
 		if (!strcmp(c->vars->name[i], name)) {
-			*ret = i | VAR_PROC;
+			*ret = var_of(i, VAR_PROC);
 			return true;
 		}
 	return false;

@@ -29,6 +29,7 @@
 #include "conn.h"
 #include "counters.h"
 #include "engine.h"
+#include "rules/vars.h"
 #include "timer.h"
 
 #define CACHE_LINE 64
@@ -667,6 +668,7 @@ struct engine {
 	struct tally *tally;	 /* of the process */
 	struct tally *tls_clients, *tls_servers;
 	struct tally *compressed; /* bytes a second: before it as connections, after it as sessions */
+	struct vars_total variables; /* of rules */
 	uint64_t started_ns;
 	unsigned n_applied; /* configurations so far */
 	uint32_t n_sets;    /* made so far */

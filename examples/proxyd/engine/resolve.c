@@ -149,7 +149,7 @@ static int choose(const struct server_name *n, const struct dns_question *q, con
 	return best;
 }
 
-static void text_of(const struct cfg_addr *a, char *buf, size_t cap)
+static void address_text(const struct cfg_addr *a, char *buf, size_t cap)
 {
 	snprintf(buf, cap, "(none)");
 	if (a->len)
@@ -170,8 +170,8 @@ static bool move_to(struct server_name *n, const struct dns_answer *a, const cha
 	memcpy(&in6.sin6_addr, a->addr, 16);
 	to.len = a->family == AF_INET ? sizeof(in) : sizeof(in6);
 	memcpy(&to.storage, a->family == AF_INET ? (const void *)&in : (const void *)&in6, to.len);
-	text_of(s->usable ? server_addr(s) : &(struct cfg_addr){0}, old, sizeof(old));
-	text_of(&to, new, sizeof(new));
+	address_text(s->usable ? server_addr(s) : &(struct cfg_addr){0}, old, sizeof(old));
+	address_text(&to, new, sizeof(new));
 	r = server_move(n->engine, s, &to);
 	if (r < 0)
 		log_err("server %s/%s cannot move to %s: %s", s->pool->name, s->name, new, strerror(-r));

@@ -48,13 +48,11 @@ void rule_store_stick(struct rule_store *store, unsigned server)
 	drop_sticks(store);
 }
 
-void rule_store_end(struct rule_store *store, const struct var_names *names)
+void rule_store_end(struct rule_store *store)
 {
-	if (names) {
-		vars_end(&store->vars, names, VAR_TXN);
-		vars_end(&store->vars, names, VAR_REQ);
-		vars_end(&store->vars, names, VAR_RES);
-	}
+	vars_end(&store->vars, VAR_TXN);
+	vars_end(&store->vars, VAR_REQ);
+	vars_end(&store->vars, VAR_RES);
 	if (store->captures)
 		captures_clear(store->captures);
 	store->last_rule = NULL;
@@ -68,7 +66,7 @@ void rule_store_free(struct rule_store *store)
 {
 	if (!store)
 		return;
-	rule_store_end(store, NULL);
+	rule_store_end(store);
 	track_end(store->track, false);
 	vars_clear(&store->vars);
 	free(store->captures);

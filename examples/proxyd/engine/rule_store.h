@@ -42,8 +42,8 @@ struct rule_store {
 	    [3]; /* since when: frontend's rules, backend's, the server's answer; 0: not yet */
 };
 
-/* What belongs to a transaction goes; `names` as in vars_end. */
-void rule_store_end(struct rule_store *store, const struct var_names *names);
+/* What belongs to a transaction goes. */
+void rule_store_end(struct rule_store *store);
 /* NULL: no memory, or nothing is captured. */
 struct captures *rule_store_captures(struct rule_store *store, const struct capture_slots *slots);
 

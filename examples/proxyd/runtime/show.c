@@ -355,6 +355,7 @@ void run_show_activity(struct call *c)
 	out_printf(c->out, "thread_id: 0 (1..%u)\ndate_now: %lld.%06ld\n", c->e->n_workers, (long long)now.tv_sec,
 		   now.tv_nsec / 1000);
 	activity_row(c, "accepted", COUNT_CONNECTIONS);
+	out_printf(c->out, "vars_refused: %llu\n", (unsigned long long)atomic_load(&c->e->variables.refused));
 }
 
 void run_show_threads(struct call *c)

@@ -39,7 +39,7 @@ void run_get_proc_var(struct call *c)
 	    [SAMPLE_IPV6] = "ipv6", [SAMPLE_STR] = "str",  [SAMPLE_BIN] = "bin",
 	};
 	const struct cfg *cfg = engine_set(c->e)->cfg;
-	char scratch[VARS_BYTES_MAX];
+	char scratch[RUN_SCRATCH];
 	struct run run = {.client_fd = -1, .server_fd = -1, .scratch = {scratch, 0, sizeof(scratch)}};
 	struct sample value;
 	unsigned number;
@@ -79,6 +79,6 @@ void run_set_proc_var(struct call *c)
 		call_say(c, "Missing either 'expr', 'fmt' or expression.\n");
 	else if (!cfg_find_proc_var(engine_set(c->e)->cfg, c->word[0], &number))
 		call_say(c, "'set var': nothing of the configuration mentions '%s'.\n", c->word[0]);
-	else if (!cfg_set_proc_var(engine_set(c->e)->cfg, number, text, is_format, &e))
+	else if (!cfg_set_proc_var(engine_set(c->e)->cfg, number, text, is_format, &e) || *e.text)
 		call_say(c, "%s\n", e.text);
 }

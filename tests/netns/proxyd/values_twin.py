@@ -24,6 +24,29 @@ def get(p, path="/", head=b"", before=b""):
         return read_all(s).decode("latin-1")
 
 
+VARIABLES = """
+global
+    tune.vars.{limit}-max-size {size}
+frontend f
+    mode http
+    bind 127.0.0.1:{port}
+    http-request set-var(sess.s) str(abcd)
+    http-request set-var(txn.t) str(abcd)
+    http-request set-var(req.r) str(abcd)
+    http-request set-var(proc.p) str(abcd)
+    http-request return status 200 content-type text/plain lf-string "%[var(sess.s)] %[var(txn.t)] %[var(req.r)] %[var(proc.p)]"
+"""
+
+
+def test_variables_have_exact_limits(binary):
+    """The fewest bytes that all four of them fit in: 80 for each and its text, a scope's with those within."""
+    for limit, least in ("reqres", 84), ("txn", 168), ("sess", 252), ("proc", 336), ("global", 336):
+        for size, fits in (least, True), (least - 1, False):
+            with Proxy(binary, config(VARIABLES, limit=limit, size=size)) as p:
+                body = get(p).split("\r\n\r\n")[1]
+                assert (body == "abcd abcd abcd abcd") == fits, (limit, size, body)
+
+
 SERVERS = """
 frontend f
     mode http

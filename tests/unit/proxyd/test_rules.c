@@ -627,40 +627,101 @@ static void variables_end_with_their_scope(void **state)
 {
 	struct rig *g = *state;
 	struct sample s = sample_text(SAMPLE_STR, "text", 4), got;
+	const struct vars_room any = {NULL, 0};
 	struct rule_error e;
 	int txn = var_number(text_of("txn.a", 5), &g->memory, &e);
 	int req = var_number(text_of("req.a", 5), &g->memory, &e);
 
 	assert_int_equal(var_number(text_of("txn.a", 5), &g->memory, &e), txn);
 	assert_int_not_equal(txn, req);
-	assert_true(vars_set(&g->vars, (unsigned)txn, &s));
-	assert_true(vars_set(&g->vars, (unsigned)req, &s));
-	vars_end(&g->vars, &g->names, VAR_REQ);
+	assert_true(vars_set(&g->vars, &any, (unsigned)txn, &s));
+	assert_true(vars_set(&g->vars, &any, (unsigned)req, &s));
+	vars_end(&g->vars, VAR_REQ);
 	assert_false(vars_get(&g->vars, (unsigned)req, &got));
 	assert_true(vars_get(&g->vars, (unsigned)txn, &got));
-	assert_true(vars_set(&g->vars, (unsigned)txn, &got)); /* from itself */
+	assert_true(vars_set(&g->vars, &any, (unsigned)txn, &got)); /* from itself */
 	assert_true(vars_get(&g->vars, (unsigned)txn, &got));
 	assert_memory_equal(got.text.at, "text", 4);
-	vars_end(&g->vars, &g->names, VAR_TXN);
-	assert_int_equal(g->vars.bytes, 0);
+	vars_end(&g->vars, VAR_TXN);
+	for (unsigned i = 0; i < VAR_N_SCOPES; i++)
+		assert_int_equal(g->vars.bytes[i], 0);
 }
 
 static void variables_have_a_bound(void **state)
 {
-	static char large[VARS_BYTES_MAX + 1];
+	static char large[VARS_BYTES_USUAL];
+	const struct vars_room usual = {NULL, 0};
+	const unsigned a = var_of(0, VAR_SESS), b = var_of(1, VAR_TXN);
 	struct rig *g = *state;
-	struct sample s = sample_text(SAMPLE_STR, large, sizeof(large)), number = sample_int(1),
-		      got;
+	struct sample s = sample_text(SAMPLE_STR, large, sizeof(large)), number = sample_int(1), got;
 
-	assert_false(vars_set(&g->vars, 0, &s));
-	s.text.len = VARS_BYTES_MAX;
-	assert_true(vars_set(&g->vars, 0, &s));
-	s.text.len = 1;
-	assert_false(vars_set(&g->vars, 1, &s));
-	assert_false(vars_get(&g->vars, 1, &got));
-	for (unsigned i = 1; i < VARS_MAX; i++)
-		assert_true(vars_set(&g->vars, i, &number));
-	assert_false(vars_set(&g->vars, VARS_MAX, &number));
+	assert_false(vars_set(&g->vars, &usual, a, &s));
+	s.text.len = VARS_BYTES_USUAL - VAR_COST;
+	assert_true(vars_set(&g->vars, &usual, a, &s));
+	assert_false(vars_set(&g->vars, &usual, b, &number));
+	assert_false(vars_get(&g->vars, b, &got));
+	assert_true(vars_set(&g->vars, &usual, a, &number)); /* the old one's room is free */
+	for (unsigned i = 1; i < VARS_BYTES_USUAL / VAR_COST; i++)
+		assert_true(vars_set(&g->vars, &usual, var_of(i, VAR_TXN), &number));
+	assert_false(vars_set(&g->vars, &usual, var_of(VARS_NAMES_MAX - 1, VAR_TXN), &number));
+}
+
+/* A scope's limit counts those of the scopes within. The figures are HAProxy 2.6's. */
+static void limits_count_what_is_within(void **state)
+{
+	static const unsigned enough[VAR_N_SCOPES] = {
+	    [VAR_PROC] = 252, [VAR_SESS] = 252, [VAR_TXN] = 168, [VAR_REQ] = 84, [VAR_RES] = 84,
+	};
+	struct rig *g = *state;
+	struct sample s = sample_text(SAMPLE_STR, "abcd", 4), got;
+
+	for (int scope = VAR_N_SCOPES; scope-- > 0;) { /* each one byte short in turn; none: at first */
+		unsigned limit[VAR_N_SCOPES];
+		const struct vars_room room = {limit, 0};
+		unsigned set = 0;
+
+		memcpy(limit, enough, sizeof(limit));
+		limit[scope] -= limit[scope] ? 1 : 0;
+		set += vars_set(&g->vars, &room, var_of(0, VAR_SESS), &s);
+		set += vars_set(&g->vars, &room, var_of(1, VAR_TXN), &s);
+		set += vars_set(&g->vars, &room, var_of(2, VAR_REQ), &s);
+		vars_end(&g->vars, VAR_REQ);
+		set += vars_set(&g->vars, &room, var_of(3, VAR_RES), &s);
+		assert_int_equal(set, scope == VAR_CHECK ? 4 : scope == VAR_REQ || scope == VAR_RES ? 3 : 2);
+		assert_int_equal(vars_get(&g->vars, var_of(3, VAR_RES), &got), scope == VAR_CHECK || scope == VAR_REQ);
+		vars_clear(&g->vars);
+	}
+}
+
+/* What all connections have together is counted where it may not be more, and what is refused, always. */
+static void all_variables_together_have_a_limit(void **state)
+{
+	static const unsigned limit[VAR_N_SCOPES] = {[VAR_PROC] = 80 + 3 * 84};
+	struct vars_total total = {0};
+	struct proc_vars proc = {.lock = PTHREAD_MUTEX_INITIALIZER, .n_names = 1, .bytes = 80, .limit = limit, .total = &total};
+	struct vars other = {0};
+	struct rig *g = *state;
+	struct sample s = sample_text(SAMPLE_STR, "abcd", 4), got;
+	struct run r = {.vars = &g->vars, .proc = &proc}, r_other = {.vars = &other, .proc = &proc};
+
+	assert_true(run_var_set(&r, var_of(1, VAR_TXN), &s));
+	assert_true(run_var_set(&r_other, var_of(1, VAR_TXN), &s));
+	assert_true(run_var_set(&r_other, var_of(2, VAR_CHECK), &s));
+	assert_int_equal(total.bytes, 3 * 84);
+	assert_false(run_var_set(&r, var_of(0, VAR_PROC), &s));
+	assert_false(run_var_set(&r, var_of(3, VAR_SESS), &s));
+	assert_int_equal(total.refused, 2);
+	vars_clear(&other);
+	assert_int_equal(total.bytes, 84);
+	assert_true(run_var_set(&r, var_of(0, VAR_PROC), &s));
+	assert_int_equal(proc.bytes, 84);
+	assert_true(run_var_set(&r, var_of(3, VAR_SESS), &s));
+	run_var_unset(&r, var_of(1, VAR_TXN));
+	assert_int_equal(total.bytes, 84);
+	assert_false(run_var_get(&r, var_of(1, VAR_TXN), &got));
+	vars_clear(&g->vars);
+	vars_clear(&proc.vars);
+	assert_int_equal(total.bytes, 0);
 }
 
 int main(void)
@@ -679,6 +740,8 @@ int main(void)
 	    T(wrong_rules_are_told),
 	    T(variables_end_with_their_scope),
 	    T(variables_have_a_bound),
+	    T(limits_count_what_is_within),
+	    T(all_variables_together_have_a_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -683,8 +683,8 @@ static void begin_answer(struct exchange *x, struct http_msg *m, struct run *r)
 		capture_fields(r->captures, f->proxy->slots, CAPTURE_RESPONSE, m);
 		capture_cookie(r->captures, f->proxy->slots, CAPTURE_RESPONSE, m);
 	}
-	if (r->vars && f->set->cfg->vars)
-		vars_end(r->vars, f->set->cfg->vars, VAR_REQ);
+	if (r->vars)
+		vars_end(r->vars, VAR_REQ);
 }
 
 bool http_response_rules(struct worker *w, struct exchange *x, struct http_msg *m)
@@ -729,7 +729,7 @@ void http_rules_end(struct worker *w, struct client *c, const struct exchange *x
 			track_count(track, TABLE_HTTP_FAIL_CNT, 1, w->now_ns);
 	}
 	if (c->store)
-		rule_store_end(c->store, c->frontend->set->cfg->vars);
+		rule_store_end(c->store);
 }
 
 void http_rules_forget(struct client *c)
