@@ -92,3 +92,14 @@ const char *http_redirect_reason(unsigned status)
 {
 	return status == 302 ? "Found" : http_reason(status);
 }
+
+bool http_has_page(unsigned status)
+{
+	static const unsigned short pages[] = {200, 400, 401, 403, 404, 405, 407, 408, 410, 413,
+					       421, 422, 425, 429, 500, 501, 502, 503, 504, 505};
+
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+		if (pages[i] == status)
+			return true;
+	return false;
+}

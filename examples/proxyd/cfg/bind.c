@@ -28,19 +28,10 @@ static void bind_maxconn(struct reader *r, size_t i, void *target)
 	read_number(r, i + 1, "maxconn", 1, MAXCONN_MAX, &((struct cfg_bind *)target)->maxconn);
 }
 
-static void check_header(struct reader *r, size_t i, const struct cfg_bind *b)
-{
-	if (b->accept_proxy && b->cip_magic)
-		say(r, DIAG_ERROR, i, "one header comes first: write accept-proxy or accept-netscaler-cip");
-}
-
 /* The number that its headers begin with. */
 static void bind_cip(struct reader *r, size_t i, void *target)
 {
-	struct cfg_bind *b = target;
-
-	if (read_number(r, i + 1, "accept-netscaler-cip", 1, UINT32_MAX, &b->cip_magic))
-		check_header(r, i, b);
+	read_number(r, i + 1, "accept-netscaler-cip", 1, UINT32_MAX, &((struct cfg_bind *)target)->cip_magic);
 }
 
 static void bind_access(struct reader *r, size_t i, void *target)
@@ -61,7 +52,6 @@ static void bind_flag(struct reader *r, size_t i, void *target)
 		b->accept_proxy = true;
 	else
 		b->defer_accept = true;
-	check_header(r, i, b);
 }
 
 static const struct parameter bind_parameters[] = {

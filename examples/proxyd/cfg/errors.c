@@ -67,24 +67,12 @@ static struct cfg_error *add_error(struct reader *r, unsigned status)
 	return e;
 }
 
-/* What the proxy may answer with. */
-static bool is_answered(unsigned status)
-{
-	static const unsigned short answers[] = {200, 400, 401, 403, 404, 405, 407, 408, 410, 413,
-						 421, 422, 425, 429, 500, 501, 502, 503, 504, 505};
-
-	for (size_t k = 0; k < sizeof(answers) / sizeof(answers[0]); k++)
-		if (answers[k] == status)
-			return true;
-	return false;
-}
-
 /* False: told. */
 static bool read_status(struct reader *r, size_t i, unsigned *ret)
 {
 	if (!read_number(r, i, "a status", 100, 599, ret))
 		return false;
-	if (is_answered(*ret))
+	if (http_has_page(*ret))
 		return true;
 	say(r, DIAG_WARNING, i, "status %u is never answered by the proxy: ignored", *ret);
 	return false;

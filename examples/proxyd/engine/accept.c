@@ -280,6 +280,7 @@ bool listener_greets(const struct socket_handle *l, struct rule_store **store, b
 	if (!rule_store_get(store))
 		return false;
 	(*store)->expects_cip = true;
+	(*store)->proxy_follows = l->accept_proxy;
 	(*store)->cip_magic = l->cip_magic;
 	return true;
 }
@@ -289,7 +290,7 @@ ssize_t greeting_parse(const struct rule_store *store, const void *data, size_t 
 	return store && store->expects_cip ? netscaler_cip_parse(data, len, store->cip_magic, ret) : proxy_parse(data, len, ret);
 }
 
-enum greeting read_greeting(struct worker *w, const struct connection_ends *c)
+static enum greeting read_header(struct worker *w, const struct connection_ends *c)
 {
 	ssize_t n = recv(c->fd, w->scratch, PROXY_READ_MAX, MSG_PEEK), len;
 	struct proxy_ends ends;
@@ -308,6 +309,17 @@ enum greeting read_greeting(struct worker *w, const struct connection_ends *c)
 		*c->to = endpoint_of(&ends.to);
 	}
 	return GREETING_READ;
+}
+
+/* NetScaler's comes first, as in HAProxy. */
+enum greeting read_greeting(struct worker *w, const struct connection_ends *c)
+{
+	enum greeting g = read_header(w, c);
+
+	if (g != GREETING_READ || !*c->store || !(*c->store)->proxy_follows)
+		return g;
+	(*c->store)->expects_cip = (*c->store)->proxy_follows = false;
+	return read_header(w, c);
 }
 
 static void refuse(struct worker *w, struct session *s)

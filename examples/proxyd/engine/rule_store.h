@@ -19,6 +19,7 @@ struct rule_store {
 	char *unique_id;	   /* of a transaction, our own; NULL: none yet */
 	bool greeted;				/* a PROXY header came */
 	bool expects_cip;			/* the header that comes is NetScaler's, with this number */
+	bool proxy_follows;			/* behind it a PROXY header */
 	uint32_t cip_magic;
 	struct text pp_authority, pp_unique_id; /* our own; at NULL: it did not tell */
 	struct track track[TRACK_MAX];

@@ -44,9 +44,9 @@ static bool run_on_connection(struct worker *w, const struct connection_ends *en
 		*ends->to = run_endpoint(&r.destination);
 	}
 	run_mark_socket(ends->fd, &v);
-	if (v.expect_proxy || v.expect_cip)
-		*ret_greeting = true;
+	(*ends->store)->proxy_follows |= (*ends->store)->expects_cip ? v.expect_proxy : v.expect_cip && (*ret_greeting || v.expect_proxy);
 	(*ends->store)->expects_cip |= v.expect_cip;
+	*ret_greeting |= v.expect_proxy || v.expect_cip;
 	if (v.kind == VERDICT_SILENT_DROP)
 		run_hide_end(ends->fd);
 	if (v.kind == VERDICT_GO_ON || v.kind == VERDICT_ALLOW)

@@ -188,6 +188,8 @@ REFUSED = {
     "102 fields": get(b"X: y\r\n" * 101),
     "a target of 20 KiB": get(target=b"/" + b"a" * 20000),
     "a field of 16 KiB": get(b"X: " + b"y" * 16000 + b"\r\n"),
+    "a query right behind the host": get(target=b"http://a?b"),
+    "the same behind a port": get(target=b"http://a:80?/b"),
 }
 # What came with the head: HAProxy has not read the request then, proxyd has.
 BAD_CHUNKS = {

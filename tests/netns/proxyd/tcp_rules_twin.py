@@ -521,5 +521,38 @@ listen l
             until(why, lambda: p.text().count(why) == n + 1)
 
 
+def test_a_proxy_header_follows_netscalers(binary):
+    s = Server(lambda server, c: c.sendall(b"<" + c.recv(99) + b">"))
+    lines = """
+listen l
+    bind 127.0.0.1:{port} %s
+    %s
+    log stdout format raw local0
+    log-format "from %%ci:%%cp to %%[dst]:%%[dst_port]"
+    server s 127.0.0.1:%d
+"""
+    proxied, number = b"PROXY TCP4 192.0.2.7 192.0.2.8 333 444\r\n", "accept-netscaler-cip %d" % MAGIC
+    ways = [("accept-proxy " + number, ""), ("accept-proxy", "tcp-request connection expect-netscaler-cip layer4"),
+            (number, "tcp-request connection expect-proxy layer4")]
+    for word, rule in ways:
+        magic = MAGIC if "cip" in word else 0
+        with Proxy(binary, config(lines % (word, rule, s.port))) as p:
+            for n, pieces in enumerate(((cip(IP4, magic) + proxied + b"hello",), (cip(IP4, magic), proxied, b"hello")), 1):
+                with p.connect() as c:
+                    for piece in pieces:
+                        c.sendall(piece)
+                        time.sleep(0.05)
+                    assert read_all(c) == b"<hello>", (word, rule, n)
+                until("it is logged", lambda: p.text().count("from 192.0.2.7:333 to 192.0.2.8:444") == n)
+            for alone in (proxied, cip(IP4, magic) + b"hello"):
+                with p.connect() as c:
+                    c.sendall(alone)
+                    try:
+                        c.shutdown(socket.SHUT_WR)
+                        assert read_all(c) == b"", (word, rule, alone)
+                    except OSError:  # it was reset
+                        pass
+
+
 if __name__ == "__main__":
     main(globals())

@@ -7,6 +7,8 @@ static const struct refused requests[] = {
     {TEXT("GET /" CRLF CRLF), H1_FAULT_START_LINE}, /* HTTP/0.9 */
     {TEXT("GET / HTTP/1.1 " CRLF CRLF), H1_FAULT_START_LINE},
     {TEXT("GET  / HTTP/1.1" CRLF CRLF), H1_FAULT_TARGET},
+    {TEXT("GET http://a?q HTTP/1.1" CRLF HOST CRLF), H1_FAULT_TARGET},
+    {TEXT("GET http://a:80?/ HTTP/1.1" CRLF HOST CRLF), H1_FAULT_TARGET},
     {TEXT("GET /a b HTTP/1.1" CRLF CRLF), H1_FAULT_START_LINE},
     {TEXT("GET\t/ HTTP/1.1" CRLF CRLF), H1_FAULT_METHOD},
     {TEXT(" GET / HTTP/1.1" CRLF CRLF), H1_FAULT_METHOD},
@@ -266,7 +268,7 @@ static void tells_the_parts_of_an_absolute_target(void **state)
 		const char *target, *host, *path, *query;
 	} t[] = {
 	    {"http://a/x?y", "a", "/x", "y"},	 {"http://a", "a", "", ""},
-	    {"http://a?q", "a", "", "q"},	 {"http://A:80/", "a", "/", ""},
+	    {"http://a/?q", "a", "/", "q"},	 {"http://A:80/", "a", "/", ""},
 	    {"https://a/", "a:443", "/", ""},	 {"http://[::1]:81/z", "[::1]:81", "/z", ""},
 	    {"coap+tcp://a:5/", "a:5", "/", ""},
 	};

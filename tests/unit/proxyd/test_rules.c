@@ -593,6 +593,8 @@ static const struct {
     {"set-var path", 0, "needs the name of a variable"},
     {"set-var(user) path", 0, "is no variable"},
     {"deny deny_status 1000", 2, "not a status"},
+    {"deny deny_status 418", 2, "no page for 418"},
+    {"return status 414 default-errorfiles", 3, "no page for 414"},
     {"deny nonsense", 1, "not known here"},
     {"redirect code 302", 2, "needs location, prefix or scheme"},
     {"redirect location /x code 304", 4, "no code of a redirect"},

@@ -182,6 +182,16 @@ static bool is_absolute(const char *p, const char *end)
 	return p > begin && end - p >= 3 && !memcmp(p, "://", 3);
 }
 
+/* Of absolute-form: "http://a?b" is a URI, but not all take the same of it for the host. HAProxy refuses it, too. */
+static bool has_bare_query(const char *from, const char *to)
+{
+	const char *host = (const char *)memchr(from, ':', (size_t)(to - from)) + 3;
+	size_t len = (size_t)(to - host);
+	const char *slash = memchr(host, '/', len), *query = memchr(host, '?', len);
+
+	return query && (!slash || query < slash);
+}
+
 static bool check_target(struct head *h, const char *from, const char *to)
 {
 	struct http_msg *m = h->m;
@@ -196,7 +206,7 @@ static bool check_target(struct head *h, const char *from, const char *to)
 	if (*from == '*' && to - from == 1)
 		return m->method == HTTP_METHOD_OPTIONS || fail(h, H1_FAULT_TARGET);
 	m->absolute_form = is_absolute(from, to);
-	return m->absolute_form || fail(h, H1_FAULT_TARGET);
+	return (m->absolute_form && !has_bare_query(from, to)) || fail(h, H1_FAULT_TARGET);
 }
 
 static bool take_request_line(struct head *h)
@@ -488,7 +498,7 @@ static struct http_span authority(const struct http_msg *m)
 	if (!m->absolute_form)
 		return m->target;
 	from = (const char *)memchr(text, ':', m->target.len) + 3;
-	for (to = from; to < end && *to != '/' && *to != '?'; to++)
+	for (to = from; to < end && *to != '/'; to++)
 		;
 	return (struct http_span){m->target.at + (uint32_t)(from - text), (uint32_t)(to - from)};
 }

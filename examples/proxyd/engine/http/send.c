@@ -148,7 +148,7 @@ static const char *redir_of(const struct exchange *x)
 	return NULL;
 }
 
-/* A server with "redir": who only reads is sent there. True: it is answered. */
+/* A server with "redir": who only reads is sent there, and away: as HAProxy, which closes. True: it is answered. */
 static bool redirected(struct worker *w, struct exchange *x, const char *data, size_t len)
 {
 	const char *prefix = redir_of(x), *from, *to;
@@ -163,14 +163,18 @@ static bool redirected(struct worker *w, struct exchange *x, const char *data, s
 		const char *scheme = memmem(from, (size_t)(to - from), "://", 3);
 
 		from = scheme ? memchr(scheme + 3, '/', (size_t)(to - scheme - 3)) : NULL;
-		from = from ? from - 1 : to - 1; /* a host alone has none */
+		if (!from)
+			return false; /* a host alone has none: the server is asked */
+		from--;
 	}
 	n = to ? snprintf(fields, sizeof(fields), "location: %s%.*s\r\n", prefix, (int)(to - from - 1), from + 1)
 	       : -1;
-	if (n < 0 || (size_t)n >= sizeof(fields))
+	if (n < 0 || (size_t)n >= sizeof(fields)) {
 		exchange_fail(w, x, 500, 'P', 'R');
-	else
+	} else {
+		x->client_keeps = false;
 		exchange_answer(w, x, 302, fields, NULL, 0);
+	}
 	return true;
 }
 

@@ -3,6 +3,7 @@
 #include "rules/rule.h"
 
 #include "errorfile.h"
+#include "http_reason.h"
 #include "rules/map.h"
 
 #include <ctype.h>
@@ -176,6 +177,10 @@ bool read_answer(struct words *w, struct rule *rule)
 	if (a->content.n && !a->content_type)
 		return rule_fail(
 		    w->e, "a text needs a content-type: write content-type text/plain before it");
+	if (a->kind == ANSWER_COMPOSED && rule->data != VERDICT_RETURN && !more && !has_fields)
+		a->kind = ANSWER_STANDARD;
+	if (a->kind == ANSWER_STANDARD && !http_has_page(a->status))
+		return rule_fail(w->e, "there is no page for %u: write a text for it, or return status %u", a->status, a->status);
 	rule->number = a->status;
 	rule->answer = more || has_fields || a->kind == ANSWER_PAGE || rule->data == VERDICT_RETURN ? a : NULL;
 	return true;
