@@ -67,10 +67,12 @@ int server_publish(struct engine *e, struct server *s);
 
 /* HAProxy's words, of the field check_desc, too. */
 const char *check_code_text(enum health_code code);
+/* health_check_status() of its check, as HAProxy tells it; -ENOENT: it has none. */
+int check_status(const struct server *s, struct health_check_status *ret);
 /* ", reason: …, check duration: 0ms" of the last check; "" without one. */
 void check_reason(const struct server *s, char *buf, size_t cap);
-/* What is told of how the last check went, without its code; "": no more. Lives as long as `c`, or is static. */
-const char *check_info(const struct server *s, const struct health_check_status *c);
+/* What is told of how the last check went, without its code; "": no more. */
+void check_info(const struct server *s, const struct health_check_status *c, char *buf, size_t cap);
 
 /* To the daemon's log and the section's. */
 __attribute__((format(printf, 3, 4))) void server_note(const struct server *s, int level, const char *format, ...);

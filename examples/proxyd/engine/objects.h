@@ -192,7 +192,8 @@ struct server {
 	_Atomic unsigned observe;	/* enum cfg_observe; none, too, without a check */
 	_Atomic unsigned error_limit, n_errors; /* in a row */
 	bool member;			/* of the group now */
-	unsigned ring_key;		/* as a member: its place in the section when it became one, from 1 */
+	uint64_t ring_key;		/* as a member: of its points on a ring */
+	unsigned priority;		/* of its group: 0, or the number of a backup */
 	_Atomic bool serves;		/* up, and nobody's word against it: as last published */
 	_Atomic bool balanced;		/* and not only for those bound to it: neither drained nor of weight 0 */
 	bool up;			/* as the checks say; true without a check */
@@ -211,6 +212,7 @@ struct server {
 	enum health_code last_code;
 	unsigned last_level; /* of its check: so near to falling, or rising, it was; rise + fall - 1: full health */
 	int last_error;
+	int bind_error; /* its check had no near end to connect from; 0: it had */
 	uint64_t last_ns;
 };
 

@@ -166,7 +166,7 @@ static void state_line(struct call *c, const struct backend *b, const struct ser
 	struct health_check_status check = {.size = sizeof(check)};
 	struct health_filter_status f = {.size = sizeof(f)};
 	unsigned health = 0, result = 0, port;
-	bool has = s->check && health_check_status(s->check, &check) == 0 &&
+	bool has = check_status(s, &check) == 0 &&
 		   health_check_filter_status(s->check, &f) == 0;
 	bool up = s->up && !server_in_maint(s);
 	char addr[128];

@@ -74,7 +74,7 @@ struct stat_row {
 		uint64_t n;
 		const char *text; /* lives as long as the row */
 	} v[STAT_COUNT_];
-	char addr[80], status[2 * CFG_NAME_MAX + 16], tracked[2 * CFG_NAME_MAX + 2], check_status[24], last_check[128], sname[128];
+	char addr[80], status[2 * CFG_NAME_MAX + 16], tracked[2 * CFG_NAME_MAX + 2], check_status[24], last_check[160], sname[128];
 	char agent_status[24], last_agent[160];
 };
 

@@ -213,7 +213,7 @@ static void look(const struct server *s, struct health_seen *h)
 		s = s->tracked;
 	h->checked = s->check && !s->admin.maint && !s->admin.no_checks &&
 		     health_check_filter_status(s->check, &h->filter) == 0 &&
-		     health_check_status(s->check, &h->check) == 0;
+		     check_status(s, &h->check) == 0;
 }
 
 /* HAProxy's scale: 0 … rise-1 is down, up to rise+fall-1 is up. */
@@ -264,7 +264,7 @@ static void set_check(const struct server *s, const struct health_seen *h, struc
 	if (c->runs)
 		set(r, STAT_CHECK_DURATION, c->last_total_ns / MS);
 	set_text(r, STAT_CHECK_DESC, check_code_text(c->code));
-	snprintf(r->last_check, sizeof(r->last_check), "%s", check_info(s, c));
+	check_info(s, c, r->last_check, sizeof(r->last_check));
 	set_text(r, STAT_LAST_CHK, r->last_check);
 	r->set[STAT_LAST_CHK] = true; /* HAProxy has it empty, too */
 	set(r, STAT_CHECK_RISE, h->filter.rise);

@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 
-from support import Proxy, Server, config, main, read_all
+from support import Asked, Proxy, Server, config, main, read_all, until
 
 
 def near(server, c):
@@ -116,6 +116,18 @@ def test_checks_come_from_the_same_address(binary):
         with Proxy(binary, config(body)):
             web.settimeout(5)
             assert web.accept()[1][0] == "127.0.0.7"
+
+
+def test_a_server_that_cannot_be_reached_from_there_is_down(binary):
+    web = Server(near)
+    for check in "", "option httpchk", "option tcp-check":
+        body = f"listen l\n    bind 127.0.0.1:{{port}}\n    mode http\n    {check}\n    server s 127.0.0.1:{web.port} check inter 100ms source 203.0.113.7\n"
+        with Asked(binary, config(body)) as p:
+            until("its check has failed", lambda: p.row("l/s", "status", "check_status") == ["DOWN", "L4CON"])
+            text, failures, downs = p.row("l/s", "last_chk", "chkfail", "chkdown")
+            where = " at initial connection step of tcp-check" if "tcp" in check else ""
+            assert text == "Can't bind to source address (Cannot assign requested address)" + where, text
+            assert (failures, downs) == ("1", "1"), (failures, downs)
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ def established(s):
 class Server:
     """Accepts on a port and hands each connection to `serve`, in a thread of its own."""
 
-    def __init__(self, serve, port=0, backlog=1024):
+    def __init__(self, serve, port=0, backlog=1024, host="127.0.0.1"):
         self.serve = serve
         self.count = 0
         self.open = 0
@@ -123,13 +123,13 @@ class Server:
         self.live = set()
         self.lock = threading.Lock()
         self.backlog = backlog
-        self.port = port
+        self.host, self.port = host, port
         self.start()
 
     def start(self):
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(("127.0.0.1", self.port))
+        self.socket.bind((self.host, self.port))
         self.port = self.socket.getsockname()[1]
         self.socket.listen(self.backlog)
         threading.Thread(target=self._accept, args=(self.socket,), daemon=True).start()

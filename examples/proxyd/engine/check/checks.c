@@ -21,6 +21,25 @@
 /* Checks due within it start together: one wake-up for all. HAProxy's clock has steps of 1 ms. */
 #define CHECK_SLACK_NS 20000000u
 
+/* libhealth blames nobody for that; HAProxy takes the server down, and its clients could not reach it either. */
+static bool cannot_bind(const struct health_result *r)
+{
+	return r->code == HEALTH_CODE_SOCKERR && !strncmp(r->text, "bind: ", 6);
+}
+
+int check_status(const struct server *s, struct health_check_status *ret)
+{
+	int e = s->check ? health_check_status(s->check, ret) : -ENOENT;
+
+	if (e || !s->bind_error)
+		return e;
+	ret->verdict = HEALTH_FAIL;
+	ret->code = HEALTH_CODE_L4CON;
+	ret->error = s->bind_error;
+	snprintf(ret->text, sizeof(ret->text), "Can't bind to source address (%s)", strerror(s->bind_error));
+	return 0;
+}
+
 static void on_result(struct health_check *check, const struct health_result *r, void *userdata)
 {
 	struct server *s = userdata;
@@ -32,6 +51,12 @@ static void on_result(struct health_check *check, const struct health_result *r,
 		return;
 	}
 	check_via_next(s->check_via, 0, 0);
+	if (r->phase != HEALTH_PHASE_PASSIVE)
+		s->bind_error = cannot_bind(r) ? r->error : 0;
+	if (cannot_bind(r)) { /* which comes back with it */
+		health_check_report(check, HEALTH_FAIL, loop_clock_ns());
+		return;
+	}
 	if (!health_check_filter_status(check, &f)) {
 		unsigned level = health_state_is_up(f.checked) ? f.rise + f.left - 1 : f.rise - f.left;
 
@@ -86,6 +111,7 @@ void check_end(struct server *s)
 {
 	health_check_remove(s->check);
 	s->check = NULL;
+	s->bind_error = 0;
 	check_via_free(s->check_via);
 	s->check_via = NULL;
 	health_tls_free(s->check_tls);

@@ -61,7 +61,7 @@ static bool is_timeout(enum health_code code)
 	return code == HEALTH_CODE_L4TOUT || code == HEALTH_CODE_L6TOUT || code == HEALTH_CODE_L7TOUT;
 }
 
-const char *check_info(const struct server *s, const struct health_check_status *c)
+static const char *told(const struct server *s, const struct health_check_status *c)
 {
 	const struct backend *b = s->admin.backend;
 	bool well = c->verdict == HEALTH_OK || c->verdict == HEALTH_OK_DRAIN;
@@ -75,22 +75,28 @@ const char *check_info(const struct server *s, const struct health_check_status 
 	return *c->text ? c->text : c->error ? strerror(c->error) : "";
 }
 
+void check_info(const struct server *s, const struct health_check_status *c, char *buf, size_t cap)
+{
+	bool well = c->verdict == HEALTH_OK || c->verdict == HEALTH_OK_DRAIN;
+
+	snprintf(buf, cap, "%.300s%s", told(s, c), well ? "" : failed_step(s, c->code));
+}
+
 void check_reason(const struct server *s, char *buf, size_t cap)
 {
 	struct health_check_status c = {.size = sizeof(c)};
-	const char *info, *step;
+	char info[HEALTH_TEXT_MAX + 64];
 	size_t n;
 
 	*buf = '\0';
-	if (!s->check || health_check_status(s->check, &c) < 0)
+	if (check_status(s, &c) < 0)
 		return;
 	n = (size_t)snprintf(buf, cap, ", reason: %s", check_code_text(c.code));
 	if (c.code == HEALTH_CODE_L7OK || c.code == HEALTH_CODE_L7OKC || c.code == HEALTH_CODE_L7STS)
 		n += (size_t)snprintf(buf + n, cap - n, ", code: %u", c.status);
-	info = check_info(s, &c);
-	step = c.verdict == HEALTH_OK || c.verdict == HEALTH_OK_DRAIN ? "" : failed_step(s, c.code);
-	if (*info || *step)
-		n += (size_t)snprintf(buf + n, cap - n, ", info: \"%.300s%s\"", info, step);
+	check_info(s, &c, info, sizeof(info));
+	if (*info)
+		n += (size_t)snprintf(buf + n, cap - n, ", info: \"%s\"", info);
 	if (n < cap)
 		snprintf(buf + n, cap - n, ", check duration: %llums", (unsigned long long)(c.last_total_ns / CFG_MS));
 }
