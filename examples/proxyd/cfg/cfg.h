@@ -189,6 +189,11 @@ struct cfg_server {
 	bool check_via_socks;
 	struct cfg_tcp tcp;
 	const char *cookie; /* its value; NULL: none */
+	enum cfg_hash_key { /* what its place on a ring comes from */
+		CFG_HASH_KEY_ID,
+		CFG_HASH_KEY_ADDR,
+		CFG_HASH_KEY_ADDR_PORT,
+	} hash_key;
 	unsigned weight, maxconn;
 	unsigned maxqueue; /* who wait for it and no other; 0: any number */
 	const char *redir; /* GET and HEAD are sent there; NULL: not */

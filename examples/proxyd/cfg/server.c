@@ -273,6 +273,15 @@ static void server_init_state(struct reader *r, size_t i, void *target)
 		((struct cfg_server *)target)->init_state = (enum cfg_init_state)k;
 }
 
+static void server_hash_key(struct reader *r, size_t i, void *target)
+{
+	static const char *const list[] = {"id", "addr", "addr-port"}; /* as enum cfg_hash_key */
+	unsigned k = read_one_of(r, i, list, 3, "id, addr, addr-port");
+
+	if (k < 3)
+		((struct cfg_server *)target)->hash_key = (enum cfg_hash_key)k;
+}
+
 static void server_stick(struct reader *r, size_t i, void *target)
 {
 	((struct cfg_server *)target)->non_stick = !strcmp(word_at(r, i), "non-stick");
@@ -324,6 +333,7 @@ static const struct parameter server_parameters[] = {
     {"error-limit", 1, server_count},
     {"fall", 1, server_count},
     {"fastinter", 1, server_time},
+    {"hash-key", 1, server_hash_key},
     {"id", 1, server_id},
     {"init-addr", 1, server_init_addr},
     {"inter", 1, server_time},

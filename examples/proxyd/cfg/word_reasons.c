@@ -24,7 +24,6 @@ static const struct {
 	{"guid", "statistics know a server by its section and name"},
 	{"h1-accept-payload-with-any-method", "bodies pass with any method"},
 	{"h2-workaround-bogus-websocket-clients", "this version speaks no HTTP/2"},
-	{"hash-key", "a server's place on a ring comes from its id"},
 	{"http-after-response ot-group", "this version sends no traces"},
 	{"http-request ot-group", "this version sends no traces"},
 	{"http-request send-spoe-group", "this version speaks no SPOP"},

@@ -617,7 +617,7 @@ const struct cfg_word cfg_words_server[] = {
 	{"force-tlsv12", 0, 0},
 	{"force-tlsv13", 0, 0},
 	{"guid", WORD_HARMLESS, 1},
-	{"hash-key", WORD_HARMLESS, 1},
+	{"hash-key", 0, 1},
 	{"id", WORD_HARMLESS, 1},
 	{"init-addr", 0, 1},
 	{"init-state", WORD_HARMLESS, 1},

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <libsched/lb_hash.h>
+
 #include "algos.h"
 #include "log.h"
 #include "loop.h"
@@ -298,29 +300,37 @@ static int stage(struct server *s)
 	return e ? e : lb_server_set_up(s->pool->group, id, s->up);
 }
 
-/*
- * Into the group, if it is not there, with its settings. `number`: HAProxy makes the points of hash-type
- * consistent from a server's id.
- */
-static int stage_anew(struct pool *p, struct server *s, unsigned weight, unsigned priority, unsigned number)
+/* hash-key. The points of an id are HAProxy's; what has no address, or a path for it, has those. */
+static uint64_t ring_key(const struct server *s, const struct cfg_server *c)
 {
+	struct endpoint at = endpoint_of(&server_addr(s)->storage);
+
+	if (c->hash_key == CFG_HASH_KEY_ID || (at.family != AF_INET && at.family != AF_INET6))
+		return c->id;
+	return lb_hash_bytes(at.addr, sizeof(at.addr), c->hash_key == CFG_HASH_KEY_ADDR ? 0 : ntohs(at.port)) | UINT64_C(1) << 63;
+}
+
+/* Into the group, if it is not there or has another key, with its settings. */
+static int stage_anew(struct pool *p, struct server *s)
+{
+	const struct cfg_server *c = s->admin.cfg;
 	const struct lb_server_opts o = {
-	    .size = sizeof(o), .id = id_of(s), .key64 = number, .weight = weight ? weight : 1};
+	    .size = sizeof(o), .id = id_of(s), .key64 = ring_key(s, c), .weight = c->weight ? c->weight : 1};
 	int e = 0;
 
-	if (s->member && s->ring_key != number && p->consistent) {
+	if (s->member && s->ring_key != o.key64 && p->consistent) {
 		lb_server_remove(p->group, o.id); /* and comes back with another key, and with its connections */
 		s->member = false;
 	}
 	if (!s->member) {
 		e = lb_server_add(p->group, &o, NULL);
 		s->member = !e;
-		s->ring_key = number;
+		s->ring_key = o.key64;
 	}
 	if (!e)
 		e = lb_server_set_maxconn(p->group, o.id, s->admin.maxconn);
 	if (!e)
-		e = lb_server_set_priority(p->group, o.id, priority);
+		e = lb_server_set_priority(p->group, o.id, s->priority);
 	return e ? e : stage(s);
 }
 
@@ -336,7 +346,8 @@ static int sync_server(struct pool *p, struct server *s, const struct cfg_server
 	s->serves = server_serves(s);
 	s->balanced = server_balanced(s);
 	pthread_mutex_lock(&p->editing);
-	e = stage_anew(p, s, c->weight, priority, c->id);
+	s->priority = priority;
+	e = stage_anew(p, s);
 	pthread_mutex_unlock(&p->editing);
 	return e;
 }
@@ -453,7 +464,7 @@ int server_publish(struct engine *e, struct server *s)
 	int r;
 
 	pthread_mutex_lock(&p->editing);
-	r = stage(s);
+	r = s->member ? stage_anew(p, s) : stage(s); /* it may have moved */
 	if (!r && p->slow_ns) /* a small share from the first connection on */
 		lb_group_tick(p->group, loop_clock_ns());
 	if (!r)

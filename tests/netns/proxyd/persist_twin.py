@@ -88,6 +88,42 @@ def test_hash_types(binary):
         assert got == "caabcccbbbccbbaa", got
 
 
+KEYED = HTTP + """
+frontend f
+    bind 127.0.0.1:{port}
+    default_backend b
+backend b
+    balance hdr(x-key)
+    hash-type consistent
+    default-server weight 4 {key}
+"""
+
+
+def keyed(binary, servers, key, *commands, **elsewhere):
+    """Who gets the requests with the keys key0 … key47, the servers standing in this order."""
+    lines = [f"    server {n} {elsewhere.get(n, f'{s.host}:{s.port}')}\n" for n, s in servers]
+    with Asked(binary, config(KEYED + "".join(lines), key=key)) as p:
+        for command in commands:
+            p.ask(command)
+        return "".join(get(p.proxy, "/", f"X-Key: key{k}") for k in range(48))
+
+
+def test_hash_key_says_where_a_server_is_on_the_ring(binary):
+    servers = [(n, Server(http_named(n), host=f"127.0.1.{i}")) for i, n in enumerate("abc", 1)]
+    back = servers[::-1]
+    as_usual = keyed(binary, servers, "")
+    assert as_usual != keyed(binary, back, "") and set(as_usual) == set("abc"), as_usual
+    if "haproxy" in binary:  # there since 3.0
+        return
+    assert as_usual == keyed(binary, servers, "hash-key id")
+    host, port = servers[0][1].host, servers[0][1].port
+    for key in "addr", "addr-port":
+        got = keyed(binary, servers, f"hash-key {key}")
+        assert set(got) == set("abc") and got != as_usual, got
+        assert got == keyed(binary, back, f"hash-key {key}"), key  # the order of lines says nothing
+        assert got == keyed(binary, servers, f"hash-key {key}", f"set server b/a addr {host} port {port}", a="127.0.1.9:1"), key
+
+
 RDP = """
 frontend f
     mode tcp
@@ -325,9 +361,10 @@ def test_a_server_that_redirects(binary):
     with Proxy(binary, config(DOWN, **{n: s.port for n, s in servers.items()})) as p:
         for line in ("GET /redir/x?y=1", "HEAD /redir/x?y=1", "GET http://h/redir/x?y=1"):
             with p.connect() as s:
-                s.sendall(f"{line} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode())
-                answer = read_all(s).decode()
+                s.sendall(f"{line} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+                answer = read_all(s).decode()  # and it closes
             assert answer.startswith("HTTP/1.1 302 "), answer
+            assert re.search("(?i)\r\nconnection: close\r\n", answer), answer
             assert re.search("(?i)\r\nlocation: http://other.example/redir/x.y=1\r\n", answer), answer
         with p.connect() as s:
             s.sendall(b"POST /redir HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
