@@ -25,11 +25,12 @@ struct least_seen {
 
 struct least {
 	uint32_t n;
+	uint32_t deep;	    /* the first node of the lowest level; as many places fit into it */
 	uint32_t shift;	    /* see least_quotient() */
 	struct sweep sweep; /* if there are other pickers */
 	/*
-	 * Node i is the better of nodes 2i and 2i + 1; the root is 1, place k is node n + k. First the
-	 * keys of the 2n nodes, then whose they are, then n least_seen.
+	 * Node i is the better of nodes 2i and 2i + 1; the root is 1, the leaves are those from n on. First the keys of
+	 * the 2n nodes, then whose they are, then n least_seen.
 	 */
 	_Alignas(LINE_BYTES) uint64_t key[];
 };
@@ -64,10 +65,12 @@ static inline size_t least_cursor_size(const struct lb_snapshot *s)
 
 /* ---- The tree ---- */
 
-/* Is node a's key the better one? */
-static inline bool least_beats(uint64_t key, uint32_t place, uint64_t other_key, uint32_t other)
+/* From left to right the places in their order, the lowest level first: so of two equals the left one comes first. */
+static inline uint32_t least_leaf(const struct least *t, size_t place)
 {
-	return key < other_key || (key == other_key && place < other);
+	const uint32_t at = (uint32_t)place + t->deep;
+
+	return at < 2 * t->n ? at : at - t->n;
 }
 
 /*
@@ -81,10 +84,15 @@ static inline void least_play(struct least *t, uint32_t i, uint64_t key, bool al
 
 	t->key[i] = key;
 	for (; i > 1; i /= 2) {
-		const uint64_t other_key = t->key[i ^ 1];
-		const uint32_t other = winner[i ^ 1];
+		uint64_t other_key = t->key[i ^ 1];
+		uint32_t other = winner[i ^ 1];
 
-		if (least_beats(other_key, other, key, place)) {
+		/*
+		 * Once connections end in any order, who wins is chance, and no branch is guessed. Both are in
+		 * registers, so that the compiler makes none.
+		 */
+		__asm__("" : "+r"(other_key), "+r"(other));
+		if (__builtin_expect_with_probability(other_key < key + (i & 1), 1, 0.5)) {
 			key = other_key;
 			place = other;
 		}
@@ -97,12 +105,14 @@ static inline void least_play(struct least *t, uint32_t i, uint64_t key, bool al
 
 static inline void least_set(struct least *t, size_t place, uint64_t key)
 {
-	if (t->key[t->n + place] == key)
+	const uint32_t leaf = least_leaf(t, place);
+
+	if (t->key[leaf] == key)
 		return;
 	if (least_winner(t)[1] == place)
-		least_play(t, t->n + (uint32_t)place, key, true);
+		least_play(t, leaf, key, true);
 	else
-		least_play(t, t->n + (uint32_t)place, key, false);
+		least_play(t, leaf, key, false);
 }
 
 /* ---- Keys ---- */
@@ -171,18 +181,19 @@ static inline void least_adopt(struct least *t, const struct lb_snapshot *s,
 	uint32_t *winner;
 
 	t->n = (uint32_t)s->n;
+	for (t->deep = 1; t->deep < t->n;)
+		t->deep *= 2;
 	t->shift = least_shift(s);
 	t->sweep = (struct sweep){0};
 	winner = least_winner(t);
 	for (uint32_t i = 0; i < t->n; i++) {
 		least_seen(t)[i] = least_look(s, i, by);
-		t->key[t->n + i] = least_key_of(s, i, t, least_seen(t)[i], by);
-		winner[t->n + i] = i;
+		t->key[least_leaf(t, i)] = least_key_of(s, i, t, least_seen(t)[i], by);
+		winner[least_leaf(t, i)] = i;
 	}
 	for (uint32_t i = t->n; i-- > 1;) {
 		const uint32_t a = 2 * i, b = a + 1;
-		const bool second =
-		    t->key[b] < t->key[a] || (t->key[b] == t->key[a] && winner[b] < winner[a]);
+		const bool second = t->key[b] < t->key[a];
 
 		t->key[i] = t->key[second ? b : a];
 		winner[i] = winner[second ? b : a];
