@@ -493,10 +493,11 @@ static bool is_idle(const struct client *c)
 	return !c->exchange && !c->in && !c->out && !c->closing && !c->lingering && handle_is_ready(&c->h);
 }
 
-/* It has a time to leave at. */
-static bool is_spread(const struct worker *w, const struct client *c)
+/* It is not waited for until its own time is over. */
+static bool is_leaving(const struct worker *w, const struct client *c)
 {
-	return w->draining && w->set->cfg->global.close_spread_ns && is_idle(c);
+	return w->draining && is_idle(c) &&
+	       (w->set->cfg->global.close_spread_ns || (c->not_first && !c->frontend->http->stays_when_stopping));
 }
 
 static uint64_t deadline_of(const struct worker *w, const struct client *c)
@@ -517,8 +518,8 @@ static uint64_t deadline_of(const struct worker *w, const struct client *c)
 	else if (!c->exchange && !c->out && !c->greeting)
 		t = c->not_first && !c->in ? between_ns : request_ns;
 	deadline = t ? c->since_ns + t : TIMER_NEVER;
-	if (is_spread(w, c) && client_leave_ns(w, c) < deadline)
-		deadline = client_leave_ns(w, c);
+	if (is_leaving(w, c) && client_close_ns(w, c) < deadline)
+		deadline = client_close_ns(w, c);
 	return deadline;
 }
 
@@ -655,7 +656,7 @@ void client_expired(struct worker *w, struct client *c)
 	} else if (c->greeting) {
 		greeting_failed(w, &ENDS(c));
 		client_close(w, c);
-	} else if (c->out || c->lingering || (is_spread(w, c) && client_leaves(w, c)) || (!c->in && (c->not_first || c->frontend->http->ignores_probes))) {
+	} else if (c->out || c->lingering || (is_leaving(w, c) && client_close_ns(w, c) <= w->now_ns) || (!c->in && (c->not_first || c->frontend->http->ignores_probes))) {
 		client_close(w, c);
 	} else {
 		refuse(w, c, 408, H1_FAULT_NONE, 'c');

@@ -213,6 +213,16 @@ static inline uint64_t client_leave_ns(const struct worker *w, const struct clie
 	return w->drain_ns + ((uint64_t)(uintptr_t)c * UINT64_C(0x9e3779b97f4a7c15) >> 11) % spread_ns; /* by its place in memory */
 }
 
+#define HTTP_ON_ITS_WAY_NS UINT64_C(1000000000)
+
+/* When it is closed there, between two requests: who was answered a moment ago may have asked again, and we not know. */
+static inline uint64_t client_close_ns(const struct worker *w, const struct client *c)
+{
+	uint64_t leave_ns = client_leave_ns(w, c), idle_ns = c->not_first ? c->since_ns + HTTP_ON_ITS_WAY_NS : 0;
+
+	return leave_ns > idle_ns ? leave_ns : idle_ns;
+}
+
 /* Its next answer is the last one. */
 static inline bool client_leaves(const struct worker *w, const struct client *c)
 {

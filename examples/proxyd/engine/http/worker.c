@@ -135,7 +135,7 @@ static bool may_ask_once_more(struct worker *w, struct client *c)
 {
 	int unread = 0;
 
-	if (!client_leaves(w, c)) { /* it has its time */
+	if (w->now_ns < client_close_ns(w, c)) { /* it has its time */
 		client_arm(w, c);
 		return true;
 	}
