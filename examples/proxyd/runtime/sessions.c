@@ -171,6 +171,26 @@ static void look_at_sessions(struct worker *w, struct gather *g)
 	}
 }
 
+/*
+ * As HAProxy does: who waits is told that there will be no answer. Only who has asked here before is not, once a server was
+ * asked: without a word he may ask anew himself (RFC 9112, section 9.5).
+ */
+static void end_client(struct worker *w, struct client *c)
+{
+	struct exchange *x = c->exchange;
+	bool waits = x && x->state >= EXCHANGE_QUEUED && x->state < EXCHANGE_ASKED;
+	bool asked = x && x->state == EXCHANGE_ASKED && x->up.done && !c->not_first;
+
+	if (waits)
+		exchange_fail(w, x, 503, 'K', x->state == EXCHANGE_QUEUED ? 'Q' : 'C');
+	else if (x)
+		exchange_fail(w, x, asked ? 502 : 0, 'K', asked ? 'H' : 'D');
+	if (waits || asked)
+		client_run(w, c);
+	else
+		client_close(w, c);
+}
+
 static void look_at_clients(struct worker *w, struct gather *g)
 {
 	struct client *c, *next;
@@ -186,9 +206,7 @@ static void look_at_clients(struct worker *w, struct gather *g)
 			put(g, w, &seen);
 			continue;
 		}
-		if (c->exchange)
-			exchange_fail(w, c->exchange, 0, 'K', 'D');
-		client_close(w, c);
+		end_client(w, c);
 	}
 }
 

@@ -9,8 +9,10 @@ import re
 import socket
 import subprocess
 import tempfile
+import threading
+import time
 
-from support import Asked, Proxy, Server, ask_api, main, read_all, read_head, unix_connect, until
+from support import Asked, Proxy, Server, ask_api, main, read_all, read_head, read_message, unix_connect, until
 
 HTTP = """
 global
@@ -321,6 +323,71 @@ def test_messages_tell_how_serious_they_are(binary):
             assert ask("set server b/s weight 257") == "Absolute weight can only be between 0 and 256 inclusive.\n\n"
             assert ask("show sess 0x1") == "Session not found.\n\n"
             assert ask("set severity-output loud") == "one of 'none', 'number', 'string' is a required argument\n\n"
+
+
+HELD = """
+listen l
+    bind 127.0.0.1:{port}
+    option httplog
+    log stdout format raw daemon
+    server s 127.0.0.1:{server} maxconn 1
+"""
+
+
+def test_whose_session_is_ended_is_told(binary):
+    """Unless he has asked here before, or has been answered in part: then the connection ends."""
+    release = threading.Event()
+
+    def serve(_, c):
+        while head := read_head(c):
+            if b"/held" in head:
+                release.wait(20)
+            if b"/half" in head:
+                c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+                release.wait(20)
+                return
+            c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    def request(path):
+        return f"GET {path} HTTP/1.1\r\nHost: h\r\n\r\n".encode()
+
+    def ended(before, path, mine=lambda c: "sessions server l/s"):
+        """What a client gets that asks for `before`, then for `path`."""
+        with a.proxy.connect() as c, c.makefile("rb") as f:
+            for p in before:
+                c.sendall(request(p))
+                read_message(f)
+            c.sendall(request(path))
+            time.sleep(0.1)  # the server has it, or the queue
+            a.ask("shutdown " + mine(c))
+            head, _ = read_message(f)
+            return head.split(b"\r\n")[0].split(b" ")[1:2]
+
+    def session(c):
+        port = c.getsockname()[1]
+        return "session " + re.search(rf"(0x[0-9a-f]+): proto=\S+ src=127.0.0.1:{port} ", a.ask("show sess"))[1]
+
+    with asked(binary, HELD.replace("{server}", str(Server(serve).port))) as a:
+        assert ended([], "/held") == [b"502"]
+        release.set()
+        until("its server is free", lambda: get(a).endswith("ok"))
+        release.clear()
+        assert ended(["/"], "/held") == []
+        release.set()
+        until("its server is free", lambda: get(a).endswith("ok"))
+        release.clear()
+        assert ended([], "/half") == [b"200"]
+        release.set()
+        until("its server is free", lambda: get(a).endswith("ok"))
+        release.clear()
+        with a.proxy.connect() as first:
+            first.sendall(request("/held"))
+            time.sleep(0.1)
+            assert ended([], "/", session) == [b"503"]
+            release.set()
+        until("all are logged", lambda: " 503 " in a.proxy.text())
+        states = [s for s in re.findall(r" (\d+) \d+ - - (\S\S)-- ", a.proxy.text()) if s[1][0] == "K"]
+        assert states == [("502", "KH"), ("200", "KD"), ("503", "KQ")], states
 
 
 if __name__ == "__main__":
