@@ -20,9 +20,9 @@
 #include "rule_store.h"
 
 #define ACCEPTS_PER_EVENT 4
-#define ACCEPTS_AT_END 65536		 /* more than a backlog holds */
-#define FD_RETRY_NS UINT64_C(100000000)	 /* after EMFILE and its like */
-#define FD_WARN_NS UINT64_C(60000000000) /* say so at most once a minute */
+#define ACCEPTS_AT_END 65536		/* more than a backlog holds */
+#define FD_RETRY_NS UINT64_C(100000000) /* after EMFILE and its like */
+#define WARN_NS UINT64_C(60000000000)	/* say so at most once a minute */
 
 static void pause_listener(struct worker *w, struct socket_handle *l)
 {
@@ -39,7 +39,7 @@ static void retry_after(struct worker *w, uint64_t wait_ns)
 /* What accepting needs is used up: it is tried again. */
 static void run_short(struct worker *w, struct socket_handle *l, int error)
 {
-	if (!w->fd_warned_ns || w->now_ns - w->fd_warned_ns > FD_WARN_NS) {
+	if (!w->fd_warned_ns || w->now_ns - w->fd_warned_ns > WARN_NS) {
 		log_warn(
 		    "frontend %s: cannot accept: %s; connections wait (raise ulimit-n or lower "
 		    "maxconn)",
@@ -84,6 +84,19 @@ void listeners_resume(struct worker *w)
 	}
 }
 
+/* For who wonders why clients wait. An operator knows of his pause. */
+static void tell_full(struct worker *w, const struct frontend *f, struct gate *g)
+{
+	uint32_t max = atomic_load_explicit(&g->max, memory_order_relaxed);
+	uint64_t last = atomic_load_explicit(&g->told_ns, memory_order_relaxed);
+
+	if (!max || (last && w->now_ns < last + WARN_NS) ||
+	    !atomic_compare_exchange_strong(&g->told_ns, &last, w->now_ns))
+		return;
+	log_warn("frontend %s: maxconn %u %s is reached; more connections wait", f->name, max,
+		 g == f->gate ? "of the frontend" : "of the process");
+}
+
 /* False: full, and the listener is paused until somebody leaves. */
 static bool enter(struct worker *w, struct socket_handle *l, struct gate *g)
 {
@@ -92,6 +105,7 @@ static bool enter(struct worker *w, struct socket_handle *l, struct gate *g)
 	atomic_fetch_or(&g->waiting, UINT64_C(1) << w->index);
 	if (gate_enter(g)) /* who left before our bit was seen wakes nobody */
 		return true;
+	tell_full(w, l->frontend, g);
 	stop_listening(w, l);
 	return false;
 }

@@ -96,6 +96,7 @@ struct gate {
 	_Atomic uint32_t max;
 	_Alignas(CACHE_LINE) _Atomic uint32_t n;
 	_Atomic uint64_t waiting; /* a bit per worker that paused its listeners here */
+	_Atomic uint64_t told_ns; /* when the log last said that it is full; 0: never */
 };
 
 /* ---- Servers ---- */

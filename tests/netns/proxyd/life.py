@@ -493,6 +493,7 @@ def test_full_frontend_waits_without_spinning(binary):
         first.sendall(b"a")
         assert read_n(first, 1) == b"a"
         waiting = [p.connect() for _ in range(10)]
+        until("it is told", lambda: "frontend l: maxconn 1 of the frontend is reached" in p.text())
         cpu = p.cpu_seconds()
         time.sleep(0.7)
         assert p.cpu_seconds() - cpu < 0.2, p.cpu_seconds() - cpu
@@ -512,6 +513,14 @@ def test_full_frontend_waits_without_spinning(binary):
                     pass
         assert not left, len(left)
         assert s.peak == 1, s.peak
+        assert p.text().count("is reached") == 1  # once a minute
+
+
+def test_a_full_process_says_so(binary):
+    s = Server(echo)
+    body = "listen l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:%d\n" % s.port
+    with Proxy(binary, config(body, maxconn=1)) as p, p.connect(), p.connect():
+        until("it is told", lambda: "frontend l: maxconn 1 of the process is reached" in p.text())
 
 
 def test_queue_is_served_by_all_threads(binary):
