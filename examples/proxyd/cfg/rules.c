@@ -695,6 +695,7 @@ void cfg_compile_formats(struct reader *r, struct cfg_proxy *p)
 		compile(r, &m, set->error_log_format, &set->error_log_format_at, &f->error);
 	if (set->unique_id_format)
 		compile(r, &m, set->unique_id_format, &set->unique_id_at, &f->id);
+	f->id.is_http = true; /* for a field */
 	f->has_sd = set->log_format_sd;
 	f->has_error = set->error_log_format;
 	f->has_id = set->unique_id_format;

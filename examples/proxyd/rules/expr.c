@@ -79,16 +79,16 @@ static size_t name_length(const char *text)
 }
 
 /*
- * One argument, up to ',' or ')' outside quotes; \ takes the next character as it is. *text is moved past
- * it. NULL: no end, or no memory.
+ * One argument, up to ',' or ')' outside quotes; \ takes the next character as it is. Blanks in front of a
+ * number count for nothing. *text is moved past it. NULL: no end, or no memory.
  */
-static char *read_arg(const char **text, const struct rule_memory *m, size_t *ret_len)
+static char *read_arg(const char **text, bool is_number, const struct rule_memory *m, size_t *ret_len)
 {
 	const char *p = *text;
 	char *buf, quote = '\0';
 	size_t n = 0;
 
-	while (*p == ' ' || *p == '\t')
+	while (is_number && (*p == ' ' || *p == '\t'))
 		p++;
 	buf = m->alloc(m->owner, strlen(p) + 1);
 	if (!buf)
@@ -156,14 +156,14 @@ static bool read_args(const char **text, const char *name, const char *spec,
 			char letter = letter_of(spec, n), *at;
 			const char *from = ++*text;
 
-			at = read_arg(text, m, &word.len);
+			at = read_arg(text, letter == 'i', m, &word.len);
 			if (!at)
 				return rule_fail(
 				    e, "the arguments of \"%s\" have no end: \")\" is missing",
 				    name);
 			word.at = at;
-			if (from == *text && **text == ')' && !n)
-				break; /* "name()"; but name("") has one */
+			if (from == *text && **text == ')' && !n && *spec != 's')
+				break; /* "name()"; but name(""), and str(), have one */
 			if (!letter || n == EXPR_ARGS_MAX)
 				return rule_fail(e, "\"%s\" takes at most %u arguments", name, n);
 			arg[n].text = word;

@@ -140,6 +140,14 @@ bool format_parse(const char *text, const struct rule_memory *m, struct format *
 	return true;
 }
 
+bool format_parse_http(const char *text, const struct rule_memory *m, struct format *ret, struct rule_error *e)
+{
+	if (!format_parse(text, m, ret, e))
+		return false;
+	ret->is_http = true;
+	return true;
+}
+
 bool format_is_constant(const struct format *f)
 {
 	return !f->n || (f->n == 1 && f->part[0].kind == FORMAT_TEXT);
@@ -179,6 +187,40 @@ static void put_literal(struct log_writer *w, struct text t)
 			log_put(w, t.at + i, 1);
 }
 
+static bool is_control(unsigned char c)
+{
+	return (c < 0x20 && c != '\t') || c == 0x7f;
+}
+
+/* Control bytes as "%" and two digits. False: no room. */
+static bool encode_controls(struct scratch *s, struct text *t)
+{
+	static const char digit[] = "0123456789ABCDEF";
+	size_t n = 0, to = 0;
+	char *p;
+
+	for (size_t i = 0; i < t->len; i++)
+		n += is_control((unsigned char)t->at[i]);
+	if (!n)
+		return true;
+	p = scratch_take(s, t->len + 2 * n);
+	if (!p)
+		return false;
+	for (size_t i = 0; i < t->len; i++) {
+		unsigned char c = (unsigned char)t->at[i];
+
+		if (!is_control(c)) {
+			p[to++] = (char)c;
+			continue;
+		}
+		p[to++] = '%';
+		p[to++] = digit[c >> 4];
+		p[to++] = digit[c & 15];
+	}
+	*t = text_of(p, to);
+	return true;
+}
+
 /* The parts of one format lie behind each other; what an expression needed meanwhile goes. */
 static void write_part(const struct format *f, const struct format_part *p, struct run *r,
 		       struct log_writer *to, struct log_facts *facts, bool *has_facts)
@@ -204,7 +246,9 @@ static void write_part(const struct format *f, const struct format_part *p, stru
 	r->scratch.used = (size_t)(to->at + to->len - r->scratch.at);
 	if (!expr_eval_text(p->expr, r, &t))
 		t.len = 0;
-	if (t.len > to->cap - to->len) {
+	if (!f->is_http && t.len) /* as HAProxy: a line has no NUL */
+		t.len = strnlen(t.at, t.len);
+	if ((f->is_http && !encode_controls(&r->scratch, &t)) || t.len > to->cap - to->len) {
 		to->full = true;
 	} else if (p->flags || (!t.len && f->is_log)) {
 		char copy[LOG_EXPR_MAX]; /* it lies where the quotes go */

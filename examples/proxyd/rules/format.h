@@ -29,11 +29,15 @@ struct format {
 	struct format_part *part;
 	bool asks_destination; /* it may say where the client connected to */
 	bool is_log;	       /* what has no value is "-", and spaces are one */
+	bool is_http;	       /* control bytes of expressions are encoded */
 };
 
 /* False with e->text. */
 bool format_parse(const char *text, const struct rule_memory *m, struct format *ret,
 		  struct rule_error *e);
+
+/* The same, for HTTP: control bytes of expressions are encoded, as "%" and two digits. */
+bool format_parse_http(const char *text, const struct rule_memory *m, struct format *ret, struct rule_error *e);
 
 /* A text without anything to be replaced. */
 bool format_is_constant(const struct format *f);

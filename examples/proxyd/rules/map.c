@@ -410,7 +410,7 @@ static bool add_line(void *to, const char *line, struct rule_error *e)
 {
 	const struct loading *l = to;
 	size_t len = strcspn(line, " \t");
-	char *key;
+	char *key, *value;
 	bool ok;
 
 	if (!l->values)
@@ -418,8 +418,13 @@ static bool add_line(void *to, const char *line, struct rule_error *e)
 	key = strndup(line, len);
 	line += len;
 	line += strspn(line, " \t");
-	ok = key ? add(l->map, key, line, e) : rule_fail(e, "%s", "");
+	len = strlen(line);
+	while (len && (line[len - 1] == ' ' || line[len - 1] == '\t'))
+		len--;
+	value = strndup(line, len);
+	ok = key && value ? add(l->map, key, value, e) : rule_fail(e, "%s", "");
 	free(key);
+	free(value);
 	return ok;
 }
 

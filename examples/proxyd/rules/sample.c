@@ -71,8 +71,10 @@ bool text_to_int(struct text t, int64_t *ret)
 
 		if (digit > 9)
 			break;
-		if (value > (limit - digit) / 10)
+		if (value > (limit - digit) / 10) {
+			*ret = negative ? INT64_MIN : INT64_MAX;
 			return false;
+		}
 		value = value * 10 + digit;
 	}
 	*ret = negative ? (int64_t)(0 - value) : (int64_t)value;
@@ -111,7 +113,7 @@ bool sample_castable(enum sample_type from, enum sample_type to)
 		return !(from == SAMPLE_BIN &&
 			 (to == SAMPLE_BOOL || to == SAMPLE_IPV4 || to == SAMPLE_IPV6));
 	if (to == SAMPLE_BIN)
-		return from == SAMPLE_IPV4 || from == SAMPLE_IPV6 || from == SAMPLE_INT;
+		return true;
 	if (from == SAMPLE_IPV6)
 		return to == SAMPLE_IPV4 || to == SAMPLE_STR;
 	if (to == SAMPLE_IPV4 || to == SAMPLE_IPV6)
@@ -179,8 +181,11 @@ static bool to_int(struct sample *s, enum sample_type to)
 	uint32_t v4;
 
 	if (s->type == SAMPLE_STR) {
-		if (!s->text.len || !text_to_int(s->text, &s->number))
+		struct text t = s->text;
+
+		if (!t.len)
 			return false;
+		text_to_int(t, &s->number); /* what is beyond the range is its end: it still is more than others */
 	} else if (s->type == SAMPLE_BIN) {
 		uint64_t value = 0;
 
@@ -211,7 +216,7 @@ static bool to_binary(struct sample *s, struct scratch *scratch)
 	p = scratch_take(scratch, len);
 	if (!p)
 		return false;
-	if (s->type == SAMPLE_INT)
+	if (s->type == SAMPLE_INT || s->type == SAMPLE_BOOL)
 		for (size_t i = 0; i < len; i++)
 			p[i] = (char)((uint64_t)s->number >> (56 - 8 * i));
 	else

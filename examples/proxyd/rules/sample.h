@@ -67,7 +67,7 @@ bool sample_is_true(const struct sample *s);
 /* "string", "integer" … for messages. */
 const char *sample_type_name(enum sample_type type);
 
-/* Digits and an optional sign that `t` begins with; stops at anything else. False: overflow. */
+/* Digits and an optional sign that `t` begins with; stops at anything else. False: overflow, *ret is the end of the range. */
 bool text_to_int(struct text t, int64_t *ret);
 /* The whole of `t`. */
 bool text_to_ip(struct text t, struct sample *ret);

@@ -154,6 +154,31 @@ VALUES = [
 ]
 
 
+# Odd values for converters.
+ODD = [
+    ('str(" 12"),length', "3"),
+    ("str(),length", "0"),
+    ('str("a b c"),word(2," ")', "b"),
+    ("bool(true),hex", "0000000000000001"),
+    ("str(hello),bool,hex", "0000000000000000"),
+    ("str(hello),b64dec", ""),
+    ("str(YWJ),b64dec", ""),
+    ("str(YWI=),b64dec", "ab"),
+    ("str(YWI),ub64dec", "ab"),
+    ("str(YWJjZ),ub64dec", ""),
+    ("str(a=b),field(3,=),length", ""),
+    ("str(a=b),field(-3,=),length", ""),
+    ("str(a=b),word(3,=),length", "0"),
+    ("int(0),div(0)", "9223372036854775807"),
+    ("int(-5),div(0)", "9223372036854775807"),
+    ("str(99999999999999999999),add(0)", "9223372036854775807"),
+    ("int(1234),http_date(0,ms)", "Thu, 01 Jan 1970 00:00:01.234 GMT"),
+    ("int(1234567),http_date(0,us)", "Thu, 01 Jan 1970 00:00:01.234567 GMT"),
+    ("str(8=FIX.4.4),fix_is_valid", ""),
+    ("bin(00ff10),mqtt_is_valid", "0"),
+    ("bin(e9),mqtt_is_valid", ""),
+]
+
 # Other protocols': FIX, MQTT, Protocol Buffers. HAProxy runs these, too, before they are believed.
 PROTOCOLS = [
     ("bin(383d4649582e342e3401393d33300133353d410134393d6d650135363d796f750133343d31013130383d33300131303d31313701),fix_is_valid", "1"),
@@ -199,9 +224,10 @@ PROTOCOLS = [
 ]
 
 
-def test_protocols(binary):
-    for i in range(0, len(PROTOCOLS), 10):  # HAProxy's lines have at most 2 KiB
-        part = PROTOCOLS[i : i + 10]
+def test_protocols_and_odd_values(binary):
+    cases = PROTOCOLS + ODD
+    for i in range(0, len(cases), 10):  # HAProxy's lines have at most 2 KiB
+        part = cases[i : i + 10]
         text = "frontend f\n    mode http\n    bind 127.0.0.1:{port}\n" + "".join(
             f"    http-request set-var(txn.v{k}) '{e}'\n" for k, (e, _) in enumerate(part)
         )
@@ -227,6 +253,76 @@ frontend f
         got = read_all(s).decode("latin-1").split("\r\n\r\n", 1)[1].split("|")
     for (e, wanted), value in zip(VALUES, got):
         assert value == wanted, (e, value, wanted)
+
+
+LISTS = """
+frontend f
+    mode http
+    bind 127.0.0.1:{port}
+    http-request set-var(txn.found) int(1) if { req.hdr(x) -m found }
+    http-request return status 200 content-type text/plain lf-string "%[req.hdr_cnt(x)] %[req.fhdr_cnt(x)] <%[req.hdr(x,1)]|%[req.hdr(x,2)]|%[req.hdr(x,-2)]|%[req.hdr(x)]> %[req.hdr_val(x)] %[var(txn.found)]"
+"""
+
+
+def test_empty_values_of_a_list_count(binary):
+    with Proxy(binary, config(LISTS)) as p:
+        for lines, wanted in (
+            ([], "0 0 <|||> "),
+            ([""], "1 1 <|||> 0 1"),
+            (["a,"], "2 1 <a||a|> 0 1"),
+            ([",a"], "2 1 <|a||a> 0 1"),
+            (["a,,7"], "3 1 <a|||7> 7 1"),
+            ([" , "], "2 1 <|||> 0 1"),
+            (['"a,b" , c'], '2 1 <"a,b"|c|"a,b"|c> 0 1'),
+            (["a,", ""], "3 2 <a|||> 0 1"),
+        ):
+            body = get(p, head="".join(f"X: {v}\r\n" for v in lines).encode()).split("\r\n\r\n", 1)[1]
+            assert body.rstrip() == wanted.rstrip(), (lines, body, wanted)
+
+
+CONTROLS = """
+frontend f
+    mode http
+    bind 127.0.0.1:{port}
+    unique-id-format i%[str(%01z),url_dec]
+    unique-id-header X-Id
+    http-request set-var(txn.c) req.hdr(x-c),url_dec
+    http-request set-var-fmt(txn.f) "<%[var(txn.c)]>"
+    http-request set-header X-Hex %[var(txn.f),hex]
+    http-request set-header X-Copy <%[var(txn.c)]>
+    http-request replace-header X-Old .* <%[var(txn.c)]>
+    http-request set-query q=%[var(txn.c)] unless { path /r /ret }
+    http-request redirect location /%[var(txn.c)] if { path /r }
+    http-request return status 200 content-type text/plain lf-string "<%[var(txn.c)]>" hdr X-H "%[var(txn.c)]" if { path /ret }
+    default_backend b
+backend b
+    mode http
+    http-response return status 200 content-type text/plain lf-string "<%[var(txn.c)]>"
+    server s 127.0.0.1:{server}
+"""
+
+
+def test_control_bytes_are_encoded_for_http(binary):
+    seen = []
+
+    def keep(server, c):
+        seen.append(read_head(c).decode("latin-1").lower())
+        c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    s = Server(keep)
+    with Proxy(binary, config(CONTROLS, server=s.port)) as p:
+        for value, encoded, raw in (("%0d%0aX: y", "%0D%0AX: y", "0D0A583A2079"), ("%01%09%7f%ff", "%01\t%7F\xff", "01097FFF"), ("%00a", "%00a", "")):
+            head = b"X-Old: 1\r\nX-C: a%sb\r\n" % value.encode()
+            want = f"a{encoded}b"
+            assert f"\r\nlocation: /{want}\r\n" in get(p, "/r", head), value
+            answer = get(p, "/ret", head)
+            assert f"\r\nx-h: {want}\r\n" in answer and answer.endswith(f"\r\n\r\n<{want}>"), answer
+            if " " in value or "\t" in encoded:
+                continue  # of a target
+            assert get(p, "/", head).endswith(f"\r\n\r\n<{want}>"), value
+            low = want.lower()
+            for line in (f"get /?q={low} http", f"x-copy: <{low}>", f"x-old: <{low}>", "x-id: i%01z", f"x-hex: 3c61{raw}{'' if '%00' in value else '62'}3e".lower()):
+                assert line in seen[-1], (line, seen[-1])
 
 
 # What only a section with servers, a table or a variable can say. The times of the table are those of its first second.

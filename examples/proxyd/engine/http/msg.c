@@ -115,26 +115,37 @@ const struct http_field *http_find_id(const struct http_msg *m, enum http_id id)
 	return NULL;
 }
 
-bool http_next_element(const struct http_msg *m, struct http_span value, uint32_t *at,
-		       struct http_span *ret)
+bool http_next_listed(const struct http_msg *m, struct http_span value, uint32_t *at,
+		      struct http_span *ret)
 {
 	const char *text = http_text(m, value);
-	uint32_t from = *at, to, last;
+	uint32_t from = *at, to;
 	bool quoted = false;
 
-	while (from < value.len && (text[from] == ',' || text[from] == ' ' || text[from] == '\t'))
-		from++;
+	if (from > value.len)
+		return false;
 	for (to = from; to < value.len && (quoted || text[to] != ','); to++) {
 		if (text[to] == '"')
 			quoted = !quoted;
 		else if (quoted && text[to] == '\\' && to + 1 < value.len)
 			to++;
 	}
-	*at = to;
-	for (last = to; last > from && (text[last - 1] == ' ' || text[last - 1] == '\t'); last--)
-		;
-	*ret = (struct http_span){value.at + from, last - from};
-	return last > from;
+	*at = to + 1;
+	while (from < to && (text[from] == ' ' || text[from] == '\t'))
+		from++;
+	while (to > from && (text[to - 1] == ' ' || text[to - 1] == '\t'))
+		to--;
+	*ret = (struct http_span){value.at + from, to - from};
+	return true;
+}
+
+bool http_next_element(const struct http_msg *m, struct http_span value, uint32_t *at,
+		       struct http_span *ret)
+{
+	while (http_next_listed(m, value, at, ret))
+		if (ret->len)
+			return true;
+	return false;
 }
 
 static uint8_t option_of(const char *text, size_t len)

@@ -120,9 +120,11 @@ const struct http_field *http_find(const struct http_msg *m, const char *name, s
 const struct http_field *http_find_id(const struct http_msg *m, enum http_id id);
 
 /*
- * Steps through a comma-separated value: *at starts as 0. False: no more. Empty elements are left
- * out, quoted strings are kept whole (RFC 9110, section 5.6.1).
+ * Steps through a comma-separated value: *at starts as 0. False: no more. Quoted strings are kept
+ * whole. http_next_element leaves out empty ones (RFC 9110, section 5.6.1).
  */
+bool http_next_listed(const struct http_msg *m, struct http_span value, uint32_t *at,
+		      struct http_span *ret);
 bool http_next_element(const struct http_msg *m, struct http_span value, uint32_t *at,
 		       struct http_span *ret);
 

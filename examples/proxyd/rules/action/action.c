@@ -50,7 +50,7 @@ bool rule_read_format(struct words *w, const char *what, struct format *ret)
 {
 	const char *text = rule_need_word(w, what);
 
-	return text && format_parse(text, w->r->memory, ret, w->e);
+	return text && format_parse_http(text, w->r->memory, ret, w->e);
 }
 
 bool rule_read_number(struct words *w, const char *what, unsigned min, unsigned max, unsigned *ret)

@@ -44,7 +44,7 @@ static bool keep_content(struct words *w, struct answer *a, const char *text, bo
 		return rule_fail(w->e, "the text has more than %d bytes", RETURN_CONTENT_MAX);
 	a->is_format = is_format;
 	if (is_format)
-		return format_parse(text, w->r->memory, &a->content, w->e);
+		return format_parse_http(text, w->r->memory, &a->content, w->e);
 	a->content.part = w->r->memory->alloc(w->r->memory->owner, sizeof(*a->content.part));
 	if (!a->content.part)
 		return rule_fail(w->e, "%s", "");

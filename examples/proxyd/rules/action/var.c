@@ -63,10 +63,14 @@ static bool read_var_name(struct words *w, struct rule *rule)
 
 bool read_set_var(struct words *w, struct rule *rule)
 {
+	const char *text;
+
 	if (!read_var_name(w, rule))
 		return false;
-	return rule->data ? rule_read_format(w, "a text", &rule->format)
-			  : rule_read_expr(w, &rule->expr);
+	if (!rule->data)
+		return rule_read_expr(w, &rule->expr);
+	text = rule_need_word(w, "a text");
+	return text && format_parse(text, w->r->memory, &rule->format, w->e);
 }
 
 bool read_unset_var(struct words *w, struct rule *rule)

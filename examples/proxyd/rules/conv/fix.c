@@ -5,6 +5,7 @@
 #include "rules/expr.h"
 
 #define SOH '\1'
+#define MESSAGE_MIN 26 /* bytes */
 
 enum {
 	TAG_BEGIN_STRING = 8,
@@ -105,6 +106,8 @@ static int is_message(struct text all)
 	uint8_t sum = 0;
 	int64_t len;
 
+	if (all.len < MESSAGE_MIN)
+		return -1;
 	if (!read_field(&t, &f) || f.tag != TAG_BEGIN_STRING || !is_version(f.value) || !read_field(&t, &length) ||
 	    length.tag != TAG_BODY_LENGTH)
 		return false;

@@ -171,12 +171,14 @@ static int read_packet(struct text t, struct packet *ret)
 	unsigned first = take_number(&in, 1);
 
 	*ret = (struct packet){.type = first >> 4};
-	if (first & 0x0f)
+	if (t.len < 2)
+		return -1;
+	if (first & 0x0f || (ret->type != PACKET_CONNECT && ret->type != PACKET_CONNACK))
 		return 0;
 	body = take_part(&in, variable(&in));
 	if (in.is_short)
 		return -1;
-	return ret->type == PACKET_CONNECT ? read_connect(&body, ret) : ret->type == PACKET_CONNACK && read_connack(&body, ret);
+	return ret->type == PACKET_CONNECT ? read_connect(&body, ret) : read_connack(&body, ret);
 }
 
 static bool is_valid(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r, struct sample *s)

@@ -74,7 +74,7 @@ static int64_t saturated(int64_t a, int64_t b, int what)
 static int64_t divided(int64_t a, int64_t b, bool rest)
 {
 	if (!b)
-		return rest ? 0 : a > 0 ? INT64_MAX : INT64_MIN;
+		return rest ? 0 : INT64_MAX;
 	if (b == -1)
 		return rest ? 0 : a == INT64_MIN ? INT64_MAX : -a;
 	return rest ? a % b : a / b;
@@ -188,7 +188,10 @@ static bool format_time(const struct conv *c, const struct expr_arg *arg, unsign
 		unit = arg[1].number;
 	rest = t % unit + (t % unit < 0 ? unit : 0);
 	seconds = (time_t)(t / unit - (t % unit < 0));
-	if (unit > 1 && !is_http) {
+	if (unit > 1 && is_http) {
+		snprintf(whole, sizeof(whole), "%%a, %%d %%b %%Y %%H:%%M:%%S.%d GMT", (int)rest);
+		format = whole;
+	} else if (unit > 1) {
 		if (!put_fraction(format, (uint32_t)(rest * (1000000000 / unit)), whole, sizeof(whole)))
 			return false;
 		format = whole;

@@ -132,8 +132,8 @@ static bool pieces(const struct conv *c, const struct expr_arg *arg, unsigned n_
 		last = n + 1 + arg[0].number;
 		first = count && last - count + 1 > 1 ? last - count + 1 : 1;
 	}
-	if (first > n || last < 1)
-		return give(s, s->text.at, 0);
+	if (first > n || last < 1) /* a word that is not there is empty; a field has no value */
+		return c->data == PIECES_WORD && give(s, s->text.at, 0);
 	for (p = all, i = 1; next_piece(&p, &piece); i++) {
 		if (i == first)
 			begin = piece;
@@ -313,10 +313,12 @@ bool base64_bytes(struct text t, bool for_url, struct scratch *scratch, struct t
 	size_t n = 0;
 	int have = 0;
 
-	if (!p)
+	if (!p || (!for_url && t.len % 4))
 		return false;
 	while (t.len && t.at[t.len - 1] == '=')
 		t.len--;
+	if (t.len % 4 == 1) /* six bits are no byte */
+		return false;
 	for (size_t i = 0; i < t.len; i++) {
 		const char *digit = t.at[i] ? strchr(digits, t.at[i]) : NULL;
 

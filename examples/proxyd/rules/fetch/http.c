@@ -29,7 +29,7 @@ static bool give(struct sample *ret, enum sample_type type, struct text t)
 /* Where a walk over the values of a field stands. */
 struct walk {
 	const struct http_msg *m;
-	struct text name;
+	struct text name; /* empty: of every field */
 	bool whole; /* the field's value as it is, not its elements */
 	uint32_t field, at;
 };
@@ -40,14 +40,14 @@ static bool next_value(struct walk *w, struct text *ret)
 		const struct http_field *f = &w->m->field[w->field];
 		struct http_span element;
 
-		if (!http_same_name(http_text(w->m, f->name), f->name.len, w->name.at, w->name.len))
+		if (w->name.len && !http_same_name(http_text(w->m, f->name), f->name.len, w->name.at, w->name.len))
 			continue;
 		if (w->whole) {
 			*ret = span_text(w->m, f->value);
 			w->field++;
 			return true;
 		}
-		if (http_next_element(w->m, f->value, &w->at, &element)) {
+		if (http_next_listed(w->m, f->value, &w->at, &element)) {
 			*ret = span_text(w->m, element);
 			return true;
 		}
@@ -108,8 +108,9 @@ static bool header_number(const struct fetch *f, const struct expr_arg *arg, uns
 	struct text t;
 	int64_t value;
 
-	if (!header_text(f, arg, n_args, r, step, &t) || !text_to_int(t, &value))
+	if (!header_text(f, arg, n_args, r, step, &t))
 		return false;
+	text_to_int(t, &value);
 	*ret = sample_int(value);
 	return true;
 }
@@ -138,15 +139,10 @@ static bool header_ip(const struct fetch *f, const struct expr_arg *arg, unsigne
 static bool header_count(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 			 struct run *r, struct fetch_step *step, struct sample *ret)
 {
-	const struct http_msg *m = message(f, r);
 	struct walk w;
 	struct text t;
 	int64_t n = 0;
 
-	if (!n_args) {
-		*ret = sample_int(m->n_fields);
-		return true;
-	}
 	for (w = walk_of(f, r, arg->text); next_value(&w, &t); n++)
 		;
 	*ret = sample_int(n);
@@ -271,8 +267,9 @@ static bool cookie_number(const struct fetch *f, const struct expr_arg *arg, uns
 	struct text t;
 	int64_t value;
 
-	if (!cookie_text(f, arg, n_args, r, step, &t) || !text_to_int(t, &value))
+	if (!cookie_text(f, arg, n_args, r, step, &t))
 		return false;
+	text_to_int(t, &value);
 	*ret = sample_int(value);
 	return true;
 }
@@ -335,9 +332,9 @@ static bool parameter_number(const struct fetch *f, const struct expr_arg *arg, 
 	struct text t;
 	int64_t value;
 
-	if (!parameter_text(query_of(r, arg, n_args), arg, n_args, step, &t) ||
-	    !text_to_int(t, &value))
+	if (!parameter_text(query_of(r, arg, n_args), arg, n_args, step, &t))
 		return false;
+	text_to_int(t, &value);
 	*ret = sample_int(value);
 	return true;
 }
@@ -615,10 +612,10 @@ const struct fetch fetches_http[] = {
     {"cook_cnt", "S", SAMPLE_INT, EXPR_REQUEST, cookie_count, 0, NULL},
     {"cook_val", "S", SAMPLE_INT, EXPR_REQUEST, cookie_number, 0, NULL},
     {"cookie", "S", SAMPLE_STR, EXPR_REQUEST, cookie, 0, NULL},
-    {"hdr", "sI", SAMPLE_STR, EXPR_REQUEST, header, ELEMENTS, NULL},
+    {"hdr", "SI", SAMPLE_STR, EXPR_REQUEST, header, ELEMENTS, NULL},
     {"hdr_cnt", "S", SAMPLE_INT, EXPR_REQUEST, header_count, ELEMENTS, NULL},
-    {"hdr_ip", "sI", SAMPLE_IPV4, EXPR_REQUEST, header_ip, ELEMENTS, NULL},
-    {"hdr_val", "sI", SAMPLE_INT, EXPR_REQUEST, header_number, ELEMENTS, NULL},
+    {"hdr_ip", "SI", SAMPLE_IPV4, EXPR_REQUEST, header_ip, ELEMENTS, NULL},
+    {"hdr_val", "SI", SAMPLE_INT, EXPR_REQUEST, header_number, ELEMENTS, NULL},
     {"http_auth", "s", SAMPLE_BOOL, EXPR_REQUEST, authorized, 0, check_userlist},
     {"http_auth_bearer", "", SAMPLE_STR, EXPR_REQUEST, authorization, AUTH_BEARER, NULL},
     {"http_auth_group", "s", SAMPLE_STR, EXPR_REQUEST, authorized, 0, check_userlist},
@@ -634,13 +631,13 @@ const struct fetch fetches_http[] = {
     {"req.cook", "S", SAMPLE_STR, EXPR_REQUEST, cookie, 0, NULL},
     {"req.cook_cnt", "S", SAMPLE_INT, EXPR_REQUEST, cookie_count, 0, NULL},
     {"req.cook_val", "S", SAMPLE_INT, EXPR_REQUEST, cookie_number, 0, NULL},
-    {"req.fhdr", "sI", SAMPLE_STR, EXPR_REQUEST, header, WHOLE, NULL},
+    {"req.fhdr", "SI", SAMPLE_STR, EXPR_REQUEST, header, WHOLE, NULL},
     {"req.fhdr_cnt", "S", SAMPLE_INT, EXPR_REQUEST, header_count, WHOLE, NULL},
-    {"req.hdr", "sI", SAMPLE_STR, EXPR_REQUEST, header, ELEMENTS, NULL},
+    {"req.hdr", "SI", SAMPLE_STR, EXPR_REQUEST, header, ELEMENTS, NULL},
     {"req.hdr_cnt", "S", SAMPLE_INT, EXPR_REQUEST, header_count, ELEMENTS, NULL},
-    {"req.hdr_ip", "sI", SAMPLE_IPV4, EXPR_REQUEST, header_ip, ELEMENTS, NULL},
+    {"req.hdr_ip", "SI", SAMPLE_IPV4, EXPR_REQUEST, header_ip, ELEMENTS, NULL},
     {"req.hdr_names", "S", SAMPLE_STR, EXPR_REQUEST, header_names, 0, NULL},
-    {"req.hdr_val", "sI", SAMPLE_INT, EXPR_REQUEST, header_number, ELEMENTS, NULL},
+    {"req.hdr_val", "SI", SAMPLE_INT, EXPR_REQUEST, header_number, ELEMENTS, NULL},
     {"req.proto_http", "", SAMPLE_BOOL, EXPR_REQUEST, is_first, 1, NULL},
     {"req.ver", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_VERSION, NULL},
     {"req_proto_http", "", SAMPLE_BOOL, EXPR_REQUEST, is_first, 1, NULL},
@@ -648,22 +645,22 @@ const struct fetch fetches_http[] = {
     {"res.cook", "S", SAMPLE_STR, EXPR_RESPONSE, cookie, 0, NULL},
     {"res.cook_cnt", "S", SAMPLE_INT, EXPR_RESPONSE, cookie_count, 0, NULL},
     {"res.cook_val", "S", SAMPLE_INT, EXPR_RESPONSE, cookie_number, 0, NULL},
-    {"res.fhdr", "sI", SAMPLE_STR, EXPR_RESPONSE, header, WHOLE, NULL},
+    {"res.fhdr", "SI", SAMPLE_STR, EXPR_RESPONSE, header, WHOLE, NULL},
     {"res.fhdr_cnt", "S", SAMPLE_INT, EXPR_RESPONSE, header_count, WHOLE, NULL},
-    {"res.hdr", "sI", SAMPLE_STR, EXPR_RESPONSE, header, ELEMENTS, NULL},
+    {"res.hdr", "SI", SAMPLE_STR, EXPR_RESPONSE, header, ELEMENTS, NULL},
     {"res.hdr_cnt", "S", SAMPLE_INT, EXPR_RESPONSE, header_count, ELEMENTS, NULL},
-    {"res.hdr_ip", "sI", SAMPLE_IPV4, EXPR_RESPONSE, header_ip, ELEMENTS, NULL},
+    {"res.hdr_ip", "SI", SAMPLE_IPV4, EXPR_RESPONSE, header_ip, ELEMENTS, NULL},
     {"res.hdr_names", "S", SAMPLE_STR, EXPR_RESPONSE, header_names, 0, NULL},
-    {"res.hdr_val", "sI", SAMPLE_INT, EXPR_RESPONSE, header_number, ELEMENTS, NULL},
+    {"res.hdr_val", "SI", SAMPLE_INT, EXPR_RESPONSE, header_number, ELEMENTS, NULL},
     {"res.ver", "", SAMPLE_STR, EXPR_RESPONSE, line, LINE_VERSION, NULL},
     {"resp_ver", "", SAMPLE_STR, EXPR_RESPONSE, line, LINE_VERSION, NULL},
     {"scook", "S", SAMPLE_STR, EXPR_RESPONSE, cookie, 0, NULL},
     {"scook_cnt", "S", SAMPLE_INT, EXPR_RESPONSE, cookie_count, 0, NULL},
     {"scook_val", "S", SAMPLE_INT, EXPR_RESPONSE, cookie_number, 0, NULL},
-    {"shdr", "sI", SAMPLE_STR, EXPR_RESPONSE, header, ELEMENTS, NULL},
+    {"shdr", "SI", SAMPLE_STR, EXPR_RESPONSE, header, ELEMENTS, NULL},
     {"shdr_cnt", "S", SAMPLE_INT, EXPR_RESPONSE, header_count, ELEMENTS, NULL},
-    {"shdr_ip", "sI", SAMPLE_IPV4, EXPR_RESPONSE, header_ip, ELEMENTS, NULL},
-    {"shdr_val", "sI", SAMPLE_INT, EXPR_RESPONSE, header_number, ELEMENTS, NULL},
+    {"shdr_ip", "SI", SAMPLE_IPV4, EXPR_RESPONSE, header_ip, ELEMENTS, NULL},
+    {"shdr_val", "SI", SAMPLE_INT, EXPR_RESPONSE, header_number, ELEMENTS, NULL},
     {"status", "", SAMPLE_INT, EXPR_RESPONSE, line, LINE_STATUS, NULL},
     {"txn.status", "", SAMPLE_INT, EXPR_RESPONSE, line, LINE_STATUS, NULL},
     {"url", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_URL, NULL},
