@@ -177,7 +177,8 @@ void kw_stick_table(struct reader *r, size_t first, const void *data)
 		say(r, DIAG_ERROR, first - 1, "\"%s\" has a stick-table already", r->proxy->name);
 		return;
 	}
-	def.stored |= 1u << TABLE_SERVER_ID;
+	ref->tells_server |= def.stored >> TABLE_SERVER_ID & 1u;
+	def.stored |= 1u << TABLE_SERVER_ID; /* a line "stick" may be anywhere below */
 	ref->table = table_get(r->proxy->name, &def);
 	if (!ref->table || !cfg_at_end(r->cfg, put_table, ref->table))
 		r->no_memory = true;
@@ -189,6 +190,7 @@ void kw_stick(struct reader *r, size_t first, const void *data)
 	struct cfg_stick *s = keep(r, sizeof(*s));
 	const struct rule_memory *m = cfg_rule_memory(r);
 	struct cfg_rules *rules = cfg_rules_of(r);
+	struct table_ref *table;
 	struct rule_error e = {""};
 	size_t i = first + 1;
 	const char *rest;
@@ -201,18 +203,21 @@ void kw_stick(struct reader *r, size_t first, const void *data)
 		return;
 	}
 	if (!strcmp(word_at(r, i), "table")) {
-		s->table = table_ref(m, word_at(r, i + 1));
+		table = table_ref(m, word_at(r, i + 1));
 		i += 2;
 	} else {
-		s->table = table_ref(m, r->proxy->name);
+		table = table_ref(m, r->proxy->name);
 	}
 	if (i < r->line->n) {
 		s->cond = cfg_read_condition(r, i);
 		if (!s->cond)
 			return;
 	}
-	if (s->table)
+	s->table = table;
+	if (table) {
+		table->tells_server = true;
 		STAILQ_INSERT_TAIL(&rules->sticks, s, next);
+	}
 }
 
 void cfg_check_tables(struct reader *r)

@@ -63,6 +63,7 @@ struct table_ref {
 	struct table_ref *next;
 	const char *name; /* of its proxy */
 	struct table *table;
+	bool tells_server; /* server_id is asked for by name, or by a line "stick" */
 };
 
 /* NULL: no memory. */

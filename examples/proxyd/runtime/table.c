@@ -32,7 +32,7 @@ struct filter {
 
 struct walk {
 	struct call *call;
-	const struct table_def *def;
+	struct table_def def; /* without server_id where nobody asks for it */
 	struct filter filter[FILTERS_MAX];
 	unsigned n_filters;
 	unsigned long shown;
@@ -81,7 +81,7 @@ static bool read_filters(struct call *c, struct walk *w, size_t i)
 			call_say(c, "At most %d filters\n", FILTERS_MAX);
 			return false;
 		}
-		d = read_data(c, w->def, c->word[i], w->n_filters + 1);
+		d = read_data(c, &w->def, c->word[i], w->n_filters + 1);
 		if (d < 0)
 			return false;
 		f->data = (enum table_data)d;
@@ -137,38 +137,46 @@ static bool read_key(struct call *c, const struct table_def *def, size_t i, stru
 		call_say(c, "Invalid key\n");
 		return false;
 	}
-	if (def->type == SAMPLE_INT && (!isdigit((unsigned char)t.at[0]) || !text_to_int(t, &number))) {
+	if (def->type == SAMPLE_INT && (!isdigit((unsigned char)t.at[0]) || !text_to_int(t, &number) || number > UINT32_MAX)) {
 		call_say(c, "Invalid key\n");
 		return false;
 	}
 	return true;
 }
 
-/* NULL: told. */
-static struct table *find(struct call *c)
+/* The table that is named first, and what it is known to store. NULL: told. */
+static struct table *find(struct call *c, struct table_def *ret_def)
 {
 	const struct rule_shared *s = engine_set(c->e)->cfg->shared;
-	struct table *t = s ? table_find(s, call_word(c, 0)) : NULL;
+	const struct table_ref *ref = s ? s->tables : NULL;
 
-	if (!t)
+	while (ref && (!ref->table || strcmp(ref->name, call_word(c, 0)) != 0))
+		ref = ref->next;
+	if (!ref) {
 		call_say(c, "No such table\n");
-	return t;
+		return NULL;
+	}
+	*ret_def = *table_def(ref->table);
+	if (!ref->tells_server)
+		ret_def->stored &= ~(1u << TABLE_SERVER_ID);
+	return ref->table;
 }
 
 /* Of the table that is named first, to go through it; the caller frees it. NULL: told. */
 static struct walk *open_walk(struct call *c, struct table **ret)
 {
-	struct table *t = find(c);
-	struct walk *w = t ? calloc(1, sizeof(*w)) : NULL;
+	struct walk *w = calloc(1, sizeof(*w));
 
-	if (t && !w)
+	if (!w) {
 		call_say(c, "Out of memory\n");
-	if (!w)
 		return NULL;
+	}
 	w->call = c;
-	w->def = table_def(t);
-	*ret = t;
-	return w;
+	*ret = find(c, &w->def);
+	if (*ret)
+		return w;
+	free(w);
+	return NULL;
 }
 
 /* ---- show ---- */
@@ -186,13 +194,15 @@ static void show_head(struct call *c, const struct table *t)
 		   table_used(t));
 }
 
-/* What would break the line, or make two words of one, is written as \xHH. */
+/* What would break the line, or make two words of one, is written as "\ " or \xHH. */
 static void show_text(struct out *o, struct text t)
 {
 	for (size_t i = 0; i < t.len; i++) {
 		unsigned char byte = (unsigned char)t.at[i];
 
-		if (isgraph(byte) && byte != '\\')
+		if (byte == ' ' || byte == '=' || byte == '\\')
+			out_printf(o, "\\%c", byte);
+		else if (isgraph(byte))
 			out_put(o, (const char *)&byte, 1);
 		else
 			out_printf(o, "\\x%02x", byte);
@@ -224,7 +234,7 @@ static void show_element(struct walk *w, const struct table_row *row, enum table
 
 	out_printf(o, " %.3s%u", table_data_name(d), k);
 	if (table_data_is_rate(d))
-		out_printf(o, "_rate(%llu)", (unsigned long long)(w->def->period_ns[d] / MS));
+		out_printf(o, "_rate(%llu)", (unsigned long long)(w->def.period_ns[d] / MS));
 	out_printf(o, "=%llu", (unsigned long long)row->element[d - TABLE_GPT][k]);
 }
 
@@ -238,15 +248,15 @@ static void show_row(struct walk *w, const struct table_row *row)
 	for (unsigned i = 0; i < TABLE_N_DATA; i++) {
 		enum table_data d = order[i];
 
-		if (!(w->def->stored >> d & 1u))
+		if (!(w->def.stored >> d & 1u))
 			continue;
-		for (unsigned k = 0; k < w->def->n_elements[d]; k++)
+		for (unsigned k = 0; k < w->def.n_elements[d]; k++)
 			show_element(w, row, d, k);
 		if (table_data_is_array(d))
 			continue;
 		out_printf(o, " %s", table_data_name(d));
 		if (table_data_is_rate(d))
-			out_printf(o, "(%llu)", (unsigned long long)(w->def->period_ns[d] / MS));
+			out_printf(o, "(%llu)", (unsigned long long)(w->def.period_ns[d] / MS));
 		out_printf(o, "=%llu", (unsigned long long)row->value[d]);
 	}
 	out_text(o, "\n");
@@ -269,15 +279,16 @@ static void show_one_key(struct call *c, struct table *t, struct walk *w)
 	struct table_entry *e;
 	struct sample key;
 
-	if (!read_key(c, w->def, 2, &key))
+	if (!read_key(c, &w->def, 2, &key))
 		return;
-	show_head(c, t);
 	e = table_hold(t, &key, false, c->now_ns, &scratch);
 	if (!e)
 		return;
+	show_head(c, t);
 	row.key = table_key(t, e);
 	row.holders = table_holders(t, e) - 1; /* not counting us */
-	row.expires_ns = w->def->expire_ns;    /* it was used now */
+	if (w->def.expire_ns)
+		row.expires_ns = w->def.expire_ns - table_idle_ns(t, e, c->now_ns);
 	table_read_row(t, e, c->now_ns, &row);
 	show_row(w, &row);
 	table_release(t, e);
@@ -355,7 +366,7 @@ static void clear_matching(struct call *c, struct table *t, struct walk *w)
 	bool more = true;
 
 	/* each round takes out all it has found, so that it ends; new keys may come meanwhile */
-	for (unsigned round = 0; more && round <= w->def->size / BATCH; round++) {
+	for (unsigned round = 0; more && round <= w->def.size / BATCH; round++) {
 		table_each(t, c->now_ns, note_key, w);
 		more = w->n_keys == BATCH;
 		for (unsigned i = 0; i < w->n_keys; i++) {
@@ -431,6 +442,7 @@ void run_set_table(struct call *c)
 	char bytes[KEY_SCRATCH];
 	struct scratch scratch = {bytes, 0, sizeof(bytes)};
 	struct table_entry *e;
+	struct table_def def;
 	struct table *t;
 	struct sample key;
 
@@ -438,14 +450,14 @@ void run_set_table(struct call *c)
 		call_say(c, "Required arguments: <table> key <key> [data.<store_data_type> <value>]*\n");
 		return;
 	}
-	t = find(c);
+	t = find(c, &def);
 	if (!t)
 		return;
 	if (strcmp(call_word(c, 1), "key") != 0) {
 		call_say(c, "content-based lookup is only supported with the \"show\" and \"clear\" actions\n");
 		return;
 	}
-	if (!read_key(c, table_def(t), 2, &key) || !check_set(c, table_def(t)))
+	if (!read_key(c, &def, 2, &key) || !check_set(c, &def))
 		return;
 	e = table_hold(t, &key, true, c->now_ns, &scratch);
 	if (!e) {

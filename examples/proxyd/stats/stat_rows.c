@@ -471,7 +471,7 @@ static void backend_row(const struct backend *b, const struct cfg_proxy *p, uint
 	set_shared(r, &s);
 	r->up = weight || !sum.any;
 	r->no_maint = true;
-	if (f->up) /* the servers that are not shown are at least counted */
+	if (f->up || f->no_maint) /* the servers that are not shown are at least counted */
 		snprintf(r->status, sizeof(r->status), "%s (%u/%zu)", r->up ? "UP" : "DOWN", sum.active + sum.backup,
 			 b->n_servers);
 	else

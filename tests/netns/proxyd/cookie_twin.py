@@ -29,6 +29,8 @@ CASES = [
         ("GET", "S=b; T=1", "", "b | S=b; T=1", "VN"),
         ("GET", "S=none", "", "a | S=none | S=a; path=/", "II"),
         ("GET", "S=", "", "a | S= | S=a; path=/", "II"),
+        ("GET", "S", "", "a | S | S=a; path=/", "NI"),
+        ("GET", "S=b,x=1", "", "b | S=b,x=1", "VN"),
         ("GET", "S=a", "S=x; path=/", "a | S=a", "VD"),
         ("GET", "", "S=x", "a | - | S=a; path=/", "NI"),
         ("GET", "", "T=x", "a | - | T=x + S=a; path=/", "NI"),
@@ -49,6 +51,8 @@ CASES = [
         ("GET", "", "", "b | - | S=b; path=/", "NI"),
         ("GET", "S=a", "S=", "a | - | S=", "VP"),
         ("GET", "", "S=x; secure", "b | - | S=x; secure", "NP"),
+        ("GET", "T=1; S = b", "S", "b | T=1 | S", "VN"),
+        ("GET", "S= a ;T=1", "", "a | T=1", "VN"),
     ]),
     ("S insert attr x=y secure domain .a.example httponly attr z domain .b.example", [
         ("GET", "", "", "a | - | S=a; path=/; domain=.a.example; domain=.b.example; HttpOnly; Secure; x=y; z", "NI"),

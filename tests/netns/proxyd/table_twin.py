@@ -336,6 +336,38 @@ listen l
             assert command("show table l") == ["# table: l, type: string, size:1024, used:0"]
 
 
+STORED = """
+listen l
+    bind 127.0.0.1:{port}
+    stick on src table sticky
+    server s 127.0.0.1:9
+backend plain
+    stick-table type string len 20 size 10 expire 1h store gpc0
+backend sticky
+    stick-table type ip size 10 expire 1h store gpc0
+backend numbers
+    stick-table type integer size 10 expire 1h store gpc0
+"""
+
+
+def test_a_row_has_what_its_table_stores(binary):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "stats")
+
+        def rows(table):
+            return re.findall(r"key=(.*) use=0 exp=(\d+) (.*?)(?: server_key=-)?\n", ask_api(path, f"show table {table}"))
+
+        with Proxy(binary, config(STORED).replace("global\n", f"global\n    stats socket {path} level admin\n")):
+            for key in ("plain key a\\ b=c\\\\d", "sticky key 10.0.0.1", "numbers key 7"):
+                assert ask_api(path, f"set table {key} data.gpc0 1").strip() == ""
+            assert [(k, data) for k, _, data in rows("plain")] == [("a\\ b\\=c\\\\d", "gpc0=1")]
+            assert [(k, data) for k, _, data in rows("sticky")] == [("10.0.0.1", "server_id=0 gpc0=1")]
+            assert ask_api(path, "set table plain key x data.server_id 1").strip() == "Data type not stored in this table"
+            assert ask_api(path, "set table numbers key 99999999999 data.gpc0 1").strip() == "Invalid key"
+            assert ask_api(path, "show table numbers key 8").strip() == ""
+            until("who shows an entry does not renew it", lambda: int(rows("numbers key 7")[0][1]) < 3600000 - 100)
+
+
 def test_arrays_of_counters(binary):
     text = config("""
 frontend f
