@@ -16,6 +16,7 @@ import re
 import resource
 import select
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -48,13 +49,46 @@ def overhead_mul():
     return 256
 
 
+class Table:
+    """One IPVS service and its servers by ipvsadm, and edits of IPv4 servers by the socket option that it stands for: a program
+    takes the time of a hundred connections to start here."""
+    ADDDEST, DELDEST, EDITDEST = 1159, 1160, 1161  # IP_VS_SO_SET_*, linux/ip_vs.h
+    OPTION = {"-a": ADDDEST, "-d": DELDEST, "-e": EDITDEST}
+
+    def __init__(self, algo, flags, mark, port, ipv6):
+        self.mark, self.port, self.ipv6 = mark, port, ipv6
+        self.service = ["-f", str(mark)] if mark else ["-t", f"{f'[{VIP6}]' if ipv6 else VIP}:{port}"]
+        self.raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        self.ipvsadm("-A", *self.service, "-s", algo, *(["-b", flags] if flags else []))
+
+    @staticmethod
+    def ipvsadm(*args):
+        subprocess.run(["ipvsadm", *args], check=True)
+
+    def edit(self, verb, address, weight=0, limits=(0, 0)):
+        """As `ipvsadm VERB`, by NAT."""
+        if self.ipv6:
+            values = [] if verb == "-d" else ["-m", "-w", str(weight), "-x", str(limits[0]), "-y", str(limits[1])]
+            self.ipvsadm(verb, *self.service, "-r", f"[{address}]:{PORT}", *values)
+            return
+        vip, port = ("0.0.0.0", 0) if self.mark else (VIP, self.port)
+        service = struct.pack("=H2x4s2s2xI16sII4s", socket.IPPROTO_TCP, socket.inet_aton(vip), port.to_bytes(2, "big"),
+                              self.mark, b"", 0, 0, b"")
+        server = struct.pack("=4s2s2xIiII", socket.inet_aton(address), PORT.to_bytes(2, "big"), 0, weight, *limits)
+        self.raw.setsockopt(socket.IPPROTO_IP, self.OPTION[verb], service + server)
+
+    def remove(self):
+        self.ipvsadm("-D", *self.service)
+        self.raw.close()
+
+
 class Twin:
     port = 0  # of the next client, counted from PORT_FIRST
 
     def __init__(self, repl, algo, flags, block, ipv6):
         self.algo, self.flags, self.block, self.ipv6 = algo, flags, block, ipv6
         # what goes by the address the client wants needs a service with many: those of a firewall mark
-        self.service = ["-f", str(block)] if algo in BY_DESTINATION else ["-t", f"{f'[{VIP6}]' if ipv6 else VIP}:{8000 + block}"]
+        self.table = Table(algo, flags, block if algo in BY_DESTINATION else 0, 8000 + block, ipv6)
         self.held = []  # (server's id, both ends)
         self.half_closed = []  # clients whose server is done
         self.servers = []
@@ -63,10 +97,6 @@ class Twin:
         group_flags = LB_GROUP_OVERLOAD | (LB_GROUP_FALLBACK if "fallback" in flags else 0)
         self.repl = subprocess.Popen([repl, algo, str(overhead_mul()), str(group_flags)],
                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
-        self.ipvsadm("-A", *self.service, "-s", algo, *(["-b", flags] if flags else []))
-
-    def ipvsadm(self, *args):
-        subprocess.run(["ipvsadm", *args], check=True)
 
     def ask(self, line):
         self.repl.stdin.write(line + "\n")
@@ -87,12 +117,9 @@ class Twin:
             return f"2001:db8:200:{random.randrange(65536):x}::{random.randrange(1, 65536):x}"
         return f"10.200.{random.randrange(256)}.{random.randrange(1, 255)}"
 
-    def destination(self, server):
-        return [*self.service, "-r", f"[{self.address(server)}]:{PORT}" if self.ipv6 else f"{self.address(server)}:{PORT}"]
-
     def set(self, server, weight, limits=(0, 0), verb="-e"):
         self.weight[server], self.limits[server] = weight, limits
-        self.ipvsadm(verb, *self.destination(server), "-m", "-w", str(weight), "-x", str(limits[0]), "-y", str(limits[1]))
+        self.table.edit(verb, self.address(server), weight, limits)
 
     def add(self, weight):
         self.next_id += 1  # always a fresh address: the kernel revives old ones with their counters
@@ -122,7 +149,7 @@ class Twin:
                 self.limit(server, *limits)
         elif verb == "remove" and len(self.servers) > 1:
             server = self.servers.pop(random.randrange(len(self.servers)))
-            self.ipvsadm("-d", *self.destination(server))
+            self.table.edit("-d", self.address(server))
             self.ask(f"remove {server}")
             for ends in [ends for who, ends in self.held if who == server]:
                 self.close(ends)
@@ -213,7 +240,7 @@ class Twin:
     def release(self, listener):
         """Servers fill up to their upper threshold and are emptied below the lower one, over and over."""
         _, upper, lower = RELEASED
-        self.ipvsadm("--set", "7200", "1", "300")  # closing connections are forgotten after a second
+        self.table.ipvsadm("--set", "7200", "1", "300")  # closing connections are forgotten after a second
         for weight in (1, 2, 3):
             self.add(weight)
             self.limit(self.next_id, upper, lower)
@@ -236,7 +263,7 @@ class Twin:
         for _, ends in self.held:
             self.close(ends)
         self.close(self.half_closed)
-        self.ipvsadm("-D", *self.service)
+        self.table.remove()
         self.repl.stdin.close()
         self.repl.wait()
 
@@ -251,7 +278,7 @@ def wait_until(happened):
 
 def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (2 * STEPS_MAX, 2 * STEPS_MAX))
-    subprocess.run(["ipvsadm", "--set", "7200", "7200", "300"], check=True)
+    Table.ipvsadm("--set", "7200", "7200", "300")
     listener = socket.create_server(("0.0.0.0", PORT), backlog=64)
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     print(f"{os.uname().release} {os.uname().version}: overhead of an active connection {overhead_mul()}, seed {seed}")
