@@ -11,7 +11,7 @@ trap 'rm -rf "$tmp"' EXIT
 strict=(-Wall -Wextra -pedantic -Werror)
 before=$(cd "$root" && git status --porcelain 2>/dev/null || true)
 
-meson setup "$tmp/build" "$root" --prefix="$tmp/prefix" --libdir=lib -Dtests=disabled -Dexamples=disabled \
+meson setup "$tmp/build" "$root" --prefix="$tmp/prefix" --libdir=lib -Dtests=disabled -Dexamples=disabled -Doptimization=0 \
     >"$tmp/log" 2>&1 || { cat "$tmp/log" && exit 1; }
 meson install -C "$tmp/build" >"$tmp/log" 2>&1 || { cat "$tmp/log" && exit 1; }
 export PKG_CONFIG_PATH=$tmp/prefix/lib/pkgconfig LD_LIBRARY_PATH=$tmp/prefix/lib
