@@ -4,8 +4,11 @@
 
 #include <stdlib.h>
 
+#include "log.h"
+
 #define SECOND_NS UINT64_C(1000000000)
 #define MS UINT64_C(1000000)
+#define WARN_NS UINT64_C(60000000000)
 
 static struct counters *of_frontend(struct worker *w, const struct frontend *f)
 {
@@ -30,6 +33,15 @@ void count_accepted(struct worker *w, const struct socket_handle *l, const struc
 		counter_add(&c->open, 1);
 		counter_max(&c->sessions_max, atomic_load_explicit(&c->open, memory_order_relaxed));
 	}
+}
+
+void count_starved(struct worker *w)
+{
+	atomic_fetch_add_explicit(&w->n_starved, 1, memory_order_relaxed);
+	if (w->starved_warned_ns && w->now_ns - w->starved_warned_ns <= WARN_NS)
+		return;
+	log_warn("memory ran out: clients are refused, or get an error (raise the limit, -m, or lower maxconn)");
+	w->starved_warned_ns = w->now_ns;
 }
 
 void count_closed(struct worker *w, struct tally *listener)
@@ -127,6 +139,9 @@ static void add_cause(struct worker *w, struct counters *front, struct tally *li
 		       : phase == 'H' ? COUNT_RESPONSE_ERRORS
 				      : COUNT_CONNECT_ERRORS;
 		break;
+	case 'R':
+		count_starved(w);
+		/* fall through */
 	default:
 		what = COUNT_INTERNAL_ERRORS;
 		count_front(w, front, listener, what);

@@ -20,6 +20,9 @@ static inline void count_request(struct worker *w, const struct frontend *f)
 /* And it was closed. `listener` here and below: its counters; NULL: without option socket-stats. */
 void count_closed(struct worker *w, struct tally *listener);
 
+/* Memory, or another of the system's resources, ran out for somebody: counted, and told once a minute. */
+void count_starved(struct worker *w);
+
 /* A server's answer begins. As HAProxy: before rules make another one of it, and before its body. */
 void count_answer(struct worker *w, const struct server *s, unsigned status);
 /* It is over: bytes, status, times, and whose fault it was if it failed. `to` NULL: no server had it. */

@@ -463,6 +463,15 @@ void engine_count(const struct engine *e, uint64_t *ret_open, uint64_t *ret_tota
 	}
 }
 
+uint64_t engine_starved(const struct engine *e)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < e->n_workers; i++)
+		n += atomic_load_explicit(&e->worker[i]->n_starved, memory_order_relaxed);
+	return n;
+}
+
 const struct set *engine_set(const struct engine *e)
 {
 	const struct set *s, *last = NULL;

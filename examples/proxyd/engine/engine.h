@@ -96,6 +96,8 @@ int engine_mails_dispatch(struct engine *e, uint64_t now_ns);
 
 /* Connections open now, accepted ever. */
 void engine_count(const struct engine *e, uint64_t *ret_open, uint64_t *ret_total);
+/* How often memory ran out for one. */
+uint64_t engine_starved(const struct engine *e);
 
 unsigned engine_threads(const struct engine *e);
 

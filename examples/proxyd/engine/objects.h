@@ -613,7 +613,7 @@ struct worker {
 	uint64_t defer_check_ns;  /* TIMER_NEVER: none defers */
 	uint64_t spent_drop_ns;   /* TIMER_NEVER: no session has left a socket */
 	uint64_t count_ns;	  /* option contstats: when bytes are counted next; TIMER_NEVER: not before the end */
-	uint64_t fd_warned_ns, tls_warned_ns;
+	uint64_t fd_warned_ns, tls_warned_ns, starved_warned_ns;
 	uint64_t dice; /* how often rules were run: for their random numbers */
 	unsigned n_sessions, n_spent;
 	size_t moved; /* bytes, by the connection whose turn it is */
@@ -639,6 +639,7 @@ struct worker {
 	int pipe[2];   /* see pipe.c; -1: not opened yet */
 	_Alignas(CACHE_LINE) _Atomic uint64_t n_open;
 	_Atomic uint64_t n_total;
+	_Atomic uint64_t n_starved; /* had no memory, or another of the system's resources */
 	/* mailbox */
 	_Alignas(CACHE_LINE) _Atomic unsigned poke;
 	pthread_mutex_t lock;

@@ -160,11 +160,12 @@ static unsigned idle_percent(const struct engine *e, uint64_t now_ns)
 static void read_process(const struct engine *e, uint64_t now_ns, struct info *i)
 {
 	uint64_t up_s = (now_ns - e->started_ns) / SECOND_NS;
-	struct rlimit fds = {0};
+	struct rlimit fds = {0}, memory = {.rlim_cur = RLIM_INFINITY};
 	uint64_t pages = 0;
 	FILE *f = fopen("/proc/self/statm", "re");
 
 	getrlimit(RLIMIT_NOFILE, &fds);
+	getrlimit(RLIMIT_AS, &memory);
 	if (f && fscanf(f, "%*u %lu", &pages) != 1)
 		pages = 0;
 	if (f)
@@ -175,6 +176,9 @@ static void read_process(const struct engine *e, uint64_t now_ns, struct info *i
 	i->n[INFO_UPTIME_SEC] = up_s;
 	i->n[INFO_START_TIME_SEC] = (uint64_t)time(NULL) - up_s;
 	i->n[INFO_ULIMIT_N] = i->n[INFO_MAXSOCK] = fds.rlim_cur;
+	i->n[INFO_MEMMAX_BYTES] = memory.rlim_cur == RLIM_INFINITY ? 0 : memory.rlim_cur;
+	i->n[INFO_MEMMAX_MB] = i->n[INFO_MEMMAX_BYTES] >> 20;
+	i->n[INFO_POOL_FAILED] = engine_starved(e);
 	/* there are no pools: what the process has of the system's memory */
 	i->n[INFO_POOL_ALLOC_BYTES] = i->n[INFO_POOL_USED_BYTES] = pages * (uint64_t)sysconf(_SC_PAGESIZE);
 	i->n[INFO_POOL_ALLOC_MB] = i->n[INFO_POOL_USED_MB] = i->n[INFO_POOL_ALLOC_BYTES] >> 20;

@@ -125,6 +125,18 @@ def test_requests(binary):
         assert p.said(get(b"/")).endswith(b"ok")
 
 
+def test_a_lack_is_told(binary):
+    with Starved(binary, Web()) as p:
+        assert p.said(get(b"/")).endswith(b"ok")
+        assert "\nPoolFailed: 0\n" in ask_api(p.socket, "show info")
+        p.fail(0, NEVER)
+        for _ in range(5):
+            assert not p.said(get(b"/")).endswith(b"ok")
+        p.fail(NEVER, NEVER)
+        assert int(re.search(r"\nPoolFailed: (\d+)\n", ask_api(p.socket, "show info"))[1]) >= 5
+        assert 1 <= p.proxy.text().count("memory ran out") <= 2  # each of two threads, once a minute
+
+
 def test_sessions(binary):
     with Starved(binary, Server(echo)) as p:
 

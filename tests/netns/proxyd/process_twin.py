@@ -6,9 +6,10 @@ import re
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
-from support import WAIT, Asked, Proxy, Server, config, echo, main, until
+from support import WAIT, Asked, Proxy, Server, ask_api, config, echo, main, until
 
 BODY = "listen l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:9\n"
 
@@ -90,6 +91,15 @@ def test_descriptors_and_threads_have_a_limit(binary):
     with Asked(binary, text) as p:
         told = dict(re.findall(r"(\w+): (\d+)", p.ask("show info")))
         assert 1000 < int(told["Maxconn"]) <= 1500, told
+
+
+def test_memory_has_a_limit(binary):
+    with tempfile.TemporaryDirectory() as folder:
+        path = folder + "/socket"
+        for args, limit in ((("-m", "700"), 700), ((), 0)):
+            with Proxy(binary, config_of(f"stats socket {path}"), args=args):
+                said = ask_api(path, "show info")
+                assert f"\nMemmax_MB: {limit}\n" in said and f"\nMemmax_bytes: {limit << 20}\n" in said, said
 
 
 def start(binary, text, limit=None):

@@ -360,8 +360,10 @@ static bool save(struct worker *w, struct client *c, uint32_t have)
 	c->in = NULL;
 	ok = chunk_append(&c->in, w->http->buffer + HTTP_ROOM, have);
 	free(old);
-	if (!ok)
+	if (!ok) {
+		count_starved(w);
 		c->closing = true;
+	}
 	return ok;
 }
 

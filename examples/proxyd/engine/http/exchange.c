@@ -278,6 +278,7 @@ enum h1_fault exchange_begin(struct worker *w, struct client *c, uint32_t head_l
 	size_t n;
 
 	if (!x) {
+		count_starved(w);
 		client_reply(w, c, NULL, 500);
 		return H1_FAULT_NONE;
 	}
