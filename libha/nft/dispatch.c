@@ -130,7 +130,7 @@ void nft_put_dispatch_map(struct nft_ruleset *r, enum nft_kind kind)
 	nft_end_rule(r, w, list);
 }
 
-static void put_jump(struct nft_ruleset *r, const char *from, const char *to)
+void nft_put_jump(struct nft_ruleset *r, const char *from, const char *to)
 {
 	size_t list;
 	struct writer *w = nft_begin_rule(r, from, NULL, &list);
@@ -174,10 +174,10 @@ void nft_put_skeleton(struct nft_ruleset *r)
 	for (int kind = 0; kind < NFT_N_KINDS; kind++)
 		nft_put_dispatch_map(r, (enum nft_kind)kind);
 	nft_put_sets(r);
-	put_jump(r, "prerouting", "dispatch");
-	put_jump(r, "output", "dispatch");
-	put_jump(r, "prerouting-again", "dispatch");
-	put_jump(r, "output-again", "dispatch");
+	nft_put_jump(r, "prerouting", "dispatch");
+	nft_put_jump(r, "output", "dispatch");
+	nft_put_jump(r, "prerouting-again", "dispatch");
+	nft_put_jump(r, "output-again", "dispatch");
 	put_jump_rewritten(r, "input", "counting"); /* servers on this host */
 	put_jump_rewritten(r, "postrouting", "counting");
 	put_jump_rewritten(r, "postrouting", "masquerading");

@@ -31,6 +31,8 @@ size_t nft_key(const struct ha_service_opts *s, uint8_t ret[NFT_KEY_MAX]);
 
 /* A kind's map, and its rule in the chain "dispatch"; in a table of NFPROTO_NETDEV there are no marks. */
 void nft_put_dispatch_map(struct nft_ruleset *r, enum nft_kind kind);
+/* A rule in `from`: all go through the chain `to`. */
+void nft_put_jump(struct nft_ruleset *r, const char *from, const char *to);
 /* The table and what does not belong to a service; the table must not exist. */
 void nft_put_skeleton(struct nft_ruleset *r);
 /* Packets for a service go to its chain; NULL: no longer. */

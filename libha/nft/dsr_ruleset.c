@@ -10,10 +10,11 @@
 #include "nft/shown.h"
 #include "nft/slots.h"
 
-#define TABLE_COMMENT "direct server return of hawser, format 1"
+#define TABLE_COMMENT "direct server return of hawser, format 2"
 
 /* Before the firewalls that people write (their examples have 0 and -500). */
 #define PRIORITY (-300)
+#define PRIORITY_AGAIN (-299)
 
 /* Registers, in words. */
 #define REG_KEY 0
@@ -178,18 +179,17 @@ static int put_services(struct nft_ruleset *r, const struct ha_service_table *t,
 int dsr_put_table(struct nft_ruleset *r, const char *const *links, size_t n_links,
 		  const struct ha_service_table *t, const struct dsr_hop *hops)
 {
-	struct writer *w;
-	size_t list;
 	int result;
 
 	nft_put_table(r, TABLE_COMMENT);
 	nft_put_ingress_chain(r, "incoming", links, n_links, PRIORITY);
+	/* As that of NAT (nft/dispatch.c): for a packet that came in while the table was made anew. */
+	nft_put_ingress_chain(r, "incoming-again", links, n_links, PRIORITY_AGAIN);
 	nft_put_chain(r, "dispatch");
 	for (int kind = NFT_KIND_PORT4; kind < NFT_N_KINDS; kind++)
 		nft_put_dispatch_map(r, (enum nft_kind)kind);
 	result = put_services(r, t, hops);
-	w = nft_begin_rule(r, "incoming", NULL, &list);
-	nft_expr_jump(w, "dispatch");
-	nft_end_rule(r, w, list);
+	nft_put_jump(r, "incoming", "dispatch");
+	nft_put_jump(r, "incoming-again", "dispatch");
 	return result;
 }

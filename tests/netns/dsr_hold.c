@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Direct server return by nftables until standard input ends. usage: dsr_hold LINK VIP PORT SCHEDULER SERVER[=WEIGHT]...
- * Prints "unknown N" whenever it looked at the neighbours and the table was replaced. A line on standard input: look again.
+ * Prints "unknown N" whenever it looked at the neighbours and the table was replaced. A line on standard input: look again; a number there: make
+ * the table anew as often, and print "replaced N".
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -86,7 +87,19 @@ static void update(struct ha_dsr *d)
 	changed = false;
 }
 
-static void run(struct ha_net_monitor *m, struct ha_dsr *d)
+static void replace(struct ha_dsr *d, const struct ha_service_table *want, int times)
+{
+	for (int i = 0; i < times; i++) {
+		int r = ha_dsr_set(d, want, NULL);
+
+		if (r < 0)
+			fail("set", r);
+	}
+	printf("replaced %d\n", times);
+	fflush(stdout);
+}
+
+static void run(struct ha_net_monitor *m, struct ha_dsr *d, const struct ha_service_table *want)
 {
 	struct pollfd fds[] = {{.fd = ha_net_monitor_fd(m), .events = POLLIN},
 			       {.fd = STDIN_FILENO, .events = POLLIN}};
@@ -101,9 +114,15 @@ static void run(struct ha_net_monitor *m, struct ha_dsr *d)
 		poll(fds, 2, wait_ms > 1000 ? 1000 : (int)wait_ms);
 		ha_net_monitor_dispatch(m, now_ns());
 		if (fds[1].revents) {
-			if (read(STDIN_FILENO, line, sizeof(line)) <= 0)
+			ssize_t n = read(STDIN_FILENO, line, sizeof(line) - 1);
+
+			if (n <= 0)
 				return;
-			changed = true;
+			line[n] = '\0';
+			if (atoi(line))
+				replace(d, want, atoi(line));
+			else
+				changed = true;
 		}
 		if (changed)
 			update(d);
@@ -136,7 +155,7 @@ int main(int argc, char **argv)
 	r = ha_dsr_set(d, want, &refused);
 	if (r < 0 && r != -EAGAIN)
 		fail("set", r);
-	run(o.monitor, d);
+	run(o.monitor, d, want);
 	if (ha_service_table_new(&none) < 0)
 		return 1;
 	r = ha_dsr_set(d, none, NULL);

@@ -2,6 +2,7 @@
 # Direct server return by nftables: client and lb and two servers on a bridge; the servers have the virtual address on lo.
 # usage: nft_dsr.sh DSR_HOLD
 set -u
+shopt -s extglob
 hold=$1
 peer=$(dirname "$(realpath "$0")")/nft_peer.py
 id=dsr$$
@@ -17,7 +18,7 @@ work=$(mktemp -d)
 # shellcheck disable=SC2317  # called by the trap
 cleanup() {
     local name
-    exec 7>&- 8<&- 2>/dev/null
+    exec 6>&- 7>&- 8<&- 2>/dev/null
     [ ${#pids[@]} = 0 ] || kill "${pids[@]}" 2>/dev/null
     for name in lan lb client web1 web2; do ip netns del "$id-$name" 2>/dev/null; done
     rm -rf "$work"
@@ -92,6 +93,20 @@ check "the answers do not pass the load balancer" "$(in_ns lb cat /proc/sys/net/
 check "servers see the client" "$(in_ns client python3 "$peer" hold 10.8.0.100 80 </dev/null | sed 's/.* //')" 10.8.0.9
 in_ns lb nft list table netdev hawser-dsr >"$work/saved"
 check "nft shows it" "$(grep -c 'ether daddr set .* fwd to "eth0"' "$work/saved")" 2
+
+echo "-- a table made anew under load"
+mkfifo "$work/load.in"
+nsenter --net="/run/netns/$id-client" python3 "$peer" load 10.8.0.100 80 20 <"$work/load.in" >"$work/load.out" 2>&1 &
+loader=$!
+pids+=("$loader")
+exec 6>"$work/load.in"
+for _ in $(seq 100); do [ -s "$work/load.out" ] && break; sleep 0.05; done
+echo 3000 >&7
+read -r -t 60 answer <&8
+exec 6>&-
+wait "$loader"
+result=$(tail -1 "$work/load.out")
+check "$answer times breaks nothing ($result)" "${result//[1-9]*([0-9])/N}" "requests N broken 0 connections N failed 0"
 
 echo "-- another Ethernet address"
 in_ns web1 ip link set eth0 address 02:00:00:00:00:77
