@@ -4,6 +4,7 @@
  * while another node is MASTER, too: then they are not local, and a takeover need not wait for nftables.
  */
 #include <errno.h>
+#include <linux/netlink.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,14 +44,15 @@ static bool has_instances(const struct birth *b)
 }
 
 static int open_table(const struct birth *b, const struct conf_globals *g,
-		      struct ha_vrrp_accept **ret)
+		      const struct ha_nl_transport *transport, struct ha_vrrp_accept **ret)
 {
 	char name[OPTIONS_TABLE_SIZE];
 	const struct ha_vrrp_accept_opts o = {.size = sizeof(o),
 					      .table = table_name(b, &g->nft, "hawser-vrrp", name),
 					      .priority = g->nft.priority,
 					      .set_priority = g->nft.priority != CONF_NFT_PRIORITY,
-					      .counters = g->nft_counters};
+					      .counters = g->nft_counters,
+					      .transport = transport};
 
 	return ha_vrrp_accept_open(&o, ret);
 }
@@ -64,10 +66,35 @@ static void remove_old(const struct birth *b)
 	if (!b->old || !strcmp(table_name(b, &b->old->globals.nft, "hawser-vrrp", was),
 			       table_name(b, &b->conf->globals.nft, "hawser-vrrp", is)))
 		return;
-	if (open_table(b, &b->old->globals, &table) < 0)
+	if (open_table(b, &b->old->globals, NULL, &table) < 0)
 		return;
 	ha_vrrp_accept_set(table, NULL, 0);
 	ha_vrrp_accept_close(table);
+}
+
+static void on_changed(void *userdata)
+{
+	filter_settle(userdata, true);
+}
+
+/* With what others change there, as long as this process lives. */
+static int open_watched(struct kernel *k, struct filter *f)
+{
+	const struct conf_globals *g = &k->conf->globals;
+	char name[OPTIONS_TABLE_SIZE];
+	struct ha_nl_transport socket;
+	int r = ha_nl_mnl_open(NETLINK_NETFILTER, NULL, &socket);
+
+	if (r < 0)
+		return r;
+	r = open_table(k->birth, g, &socket, &f->accept);
+	if (r < 0) {
+		socket.ops->close(socket.userdata);
+		return r;
+	}
+	nft_watch(k, socket.ops->port(socket.userdata),
+		  table_name(k->birth, &g->nft, "hawser-vrrp", name), on_changed, k);
+	return 0;
 }
 
 int filter_new(struct kernel *k)
@@ -86,7 +113,7 @@ int filter_new(struct kernel *k)
 	if (!k->birth->options->vrrp || !has_instances(k->birth))
 		return 0;
 	remove_old(k->birth);
-	r = open_table(k->birth, &k->conf->globals, &f->accept);
+	r = n > 1 ? open_watched(k, f) : open_table(k->birth, &k->conf->globals, NULL, &f->accept);
 	if (r < 0 && n > 1)
 		log_err("no_accept has no effect, packets to the addresses are accepted: nftables: "
 			"%s",

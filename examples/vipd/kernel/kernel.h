@@ -30,6 +30,7 @@ enum held { HELD_UNKNOWN, HELD_UP, HELD_DOWN, HELD_STUCK };
 struct services;
 struct filter;
 struct marks;
+struct nft_watch;
 struct sync;
 struct again;
 
@@ -62,6 +63,7 @@ struct kernel {
 	struct services *services; /* NULL: none are configured */
 	struct filter *filter;
 	struct marks *marks; /* NULL: no group has one */
+	struct nft_watch *nft_watch; /* NULL: no table of ours */
 	struct ha_nl_transport
 	    ipvs[KERNEL_IPVS_SOCKETS]; /* of net_namespace_ipvs, not yet used: n_ipvs */
 	size_t n_ipvs;
@@ -160,10 +162,11 @@ void marks_release(struct kernel *k);
 
 /*
  * kernel/nft_watch.c: calls `changed` soon after somebody, but the netlink socket `port`, changed our table of nftables; not more often than
- * once a second. While the loop runs.
+ * once a second. While the loop runs. Says so when it cannot.
  */
 typedef void nft_changed_fn(void *userdata);
-int nft_watch_new(struct loop *l, uint32_t port, const char *table, nft_changed_fn *changed, void *userdata);
+void nft_watch(struct kernel *k, uint32_t port, const char *table, nft_changed_fn *changed,
+	       void *userdata);
 
 /* kernel/service.c: virtual servers, over IPVS or nftables */
 int services_new(struct kernel *k, struct services **ret);

@@ -4,6 +4,7 @@
  * the service.
  */
 #include <errno.h>
+#include <linux/netlink.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,7 +39,7 @@ static size_t collect(const struct conf *c, struct ha_nft_mark *ret)
 }
 
 static int open_table(const struct birth *b, const struct conf_globals *g,
-		      struct ha_nft_marks **ret)
+		      const struct ha_nl_transport *transport, struct ha_nft_marks **ret)
 {
 	const struct conf_nft *t = &g->nft_marks;
 	char name[OPTIONS_TABLE_SIZE];
@@ -46,7 +47,8 @@ static int open_table(const struct birth *b, const struct conf_globals *g,
 					    .table = table_name(b, t, NULL, name),
 					    .priority = t->priority,
 					    .set_priority = t->priority != CONF_NFT_PRIORITY,
-					    .counters = g->nft_counters};
+					    .counters = g->nft_counters,
+					    .transport = transport};
 
 	return ha_nft_marks_open(&o, ret);
 }
@@ -72,10 +74,35 @@ static void remove_old(const struct birth *b, size_t n)
 	    (n && !strcmp(table_name(b, &b->old->globals.nft_marks, NULL, was),
 			  table_name(b, &b->conf->globals.nft_marks, NULL, is))))
 		return;
-	if (open_table(b, &b->old->globals, &table) < 0)
+	if (open_table(b, &b->old->globals, NULL, &table) < 0)
 		return;
 	ha_nft_marks_set(table, NULL, 0);
 	ha_nft_marks_close(table);
+}
+
+static void on_changed(void *userdata)
+{
+	marks_settle(userdata);
+}
+
+/* With what others change there, as long as this process lives. */
+static int open_watched(struct kernel *k, struct marks *m)
+{
+	const struct conf_globals *g = &k->conf->globals;
+	char name[OPTIONS_TABLE_SIZE];
+	struct ha_nl_transport socket;
+	int r = ha_nl_mnl_open(NETLINK_NETFILTER, NULL, &socket);
+
+	if (r < 0)
+		return r;
+	r = open_table(k->birth, g, &socket, &m->table);
+	if (r < 0) {
+		socket.ops->close(socket.userdata);
+		return r;
+	}
+	nft_watch(k, socket.ops->port(socket.userdata),
+		  table_name(k->birth, &g->nft_marks, NULL, name), on_changed, k);
+	return 0;
 }
 
 int marks_new(struct kernel *k)
@@ -95,7 +122,7 @@ int marks_new(struct kernel *k)
 	if (!m->mark)
 		return -ENOMEM; /* the process ends */
 	collect(k->conf, m->mark);
-	say(m, open_table(k->birth, &k->conf->globals, &m->table));
+	say(m, open_watched(k, m));
 	marks_settle(k);
 	return 0;
 }

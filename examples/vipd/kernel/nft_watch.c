@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hears from nf_tables that somebody else changed our table: `nft flush ruleset` is mended at once, not at the next audit. The kernel
- * filters what we wrote ourselves before it fills the socket: a start of 40,000 servers makes as many messages.
+ * Hears from nf_tables that somebody else changed one of our tables: `nft flush ruleset` is mended at once, not at the next audit. The
+ * kernel filters what we wrote ourselves before it fills the socket: a start of 40,000 servers makes as many messages.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "kernel/kernel.h"
+#include "log.h"
 
 #define DATAGRAMS_PER_TURN 256
 #define DATAGRAM_MAX 65536
@@ -24,37 +25,49 @@
 #define MEND_AFTER_NS UINT64_C(20000000) /* what belongs together comes together */
 #define MEND_GAP_NS UINT64_C(1000000000) /* two who undo each other's work do so once a second */
 
+#define TABLES_MAX 3 /* of services, marks and no_accept */
+
+struct table {
+	char name[OPTIONS_TABLE_SIZE];
+	uint32_t port; /* of the socket that we change it with */
+	nft_changed_fn *changed;
+	void *userdata;
+	bool touched;
+};
+
 struct nft_watch {
 	struct ha_nl_transport socket;
 	struct loop_source *timer;
-	char table[OPTIONS_TABLE_SIZE];
-	nft_changed_fn *changed;
-	void *userdata;
+	struct table tables[TABLES_MAX];
+	size_t n;
 	bool armed;
 	uint64_t not_before_ns;
 };
 
-/* Whoever asked for a change stands in each message of it (nlmsg_pid): not those of `port`. */
-static int ignore(int fd, uint32_t port)
+/* Whoever asked for a change stands in each message of it (nlmsg_pid): not one of our own sockets. */
+static int ignore_own(const struct nft_watch *w)
 {
-	struct sock_filter program[] = {
-	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_pid)),
-	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(port), 0, 1), /* loads are big-endian */
-	    BPF_STMT(BPF_RET | BPF_K, 0),
-	    BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-	};
-	const struct sock_fprog filter = {.len = sizeof(program) / sizeof(*program),
-					  .filter = program};
+	struct sock_filter program[1 + 2 * TABLES_MAX + 1] = {
+	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_pid))};
+	struct sock_fprog filter = {.len = 1, .filter = program};
+	int fd = w->socket.ops->fd(w->socket.userdata);
 
+	for (size_t i = 0; i < w->n; i++) {
+		program[filter.len++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+								     htonl(w->tables[i].port), 0,
+								     1); /* loads are big-endian */
+		program[filter.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
+	}
+	program[filter.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0 ? -errno
 											 : 0;
 }
 
-/* Whether a message is about our table. `at` points to `len` whole bytes of it. */
-static bool names_our_table(const struct nft_watch *w, const uint8_t *at, size_t len)
+/* Whether a message is about this table. `at` points to `len` whole bytes of it. */
+static bool names(const struct table *t, const uint8_t *at, size_t len)
 {
 	const size_t head = NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(struct nfgenmsg));
-	size_t name = strlen(w->table) + 1;
+	size_t name = strlen(t->name) + 1;
 	struct nlmsghdr h;
 	struct nlattr a;
 
@@ -64,10 +77,10 @@ static bool names_our_table(const struct nft_watch *w, const uint8_t *at, size_t
 		return false;
 	memcpy(&a, at + head, sizeof(a));
 	return a.nla_type == OWN_TABLE && a.nla_len == NLA_HDRLEN + name &&
-	       len >= head + a.nla_len && !memcmp(at + head + NLA_HDRLEN, w->table, name);
+	       len >= head + a.nla_len && !memcmp(at + head + NLA_HDRLEN, t->name, name);
 }
 
-static bool is_about_us(const struct nft_watch *w, const uint8_t *buf, size_t n)
+static bool is_about(const struct table *t, const uint8_t *buf, size_t n)
 {
 	struct nlmsghdr h;
 
@@ -75,7 +88,7 @@ static bool is_about_us(const struct nft_watch *w, const uint8_t *buf, size_t n)
 		memcpy(&h, buf + at, sizeof(h));
 		if (h.nlmsg_len < sizeof(h) || h.nlmsg_len > n - at)
 			return true; /* no sense: look */
-		if (names_our_table(w, buf + at, h.nlmsg_len))
+		if (names(t, buf + at, h.nlmsg_len))
 			return true;
 		if (NLMSG_ALIGN(h.nlmsg_len) >= n - at)
 			return false;
@@ -83,24 +96,31 @@ static bool is_about_us(const struct nft_watch *w, const uint8_t *buf, size_t n)
 	return false;
 }
 
+static bool is_touched(const struct nft_watch *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (w->tables[i].touched)
+			return true;
+	return false;
+}
+
 static void on_socket(struct loop *l, int fd, uint32_t events, void *userdata)
 {
 	struct nft_watch *w = userdata;
 	uint8_t buf[DATAGRAM_MAX];
-	bool touched = false;
 	uint64_t at = loop_now_ns(l) + MEND_AFTER_NS;
 
 	for (int i = 0; i < DATAGRAMS_PER_TURN; i++) {
 		ssize_t n = w->socket.ops->recv(w->socket.userdata, buf, sizeof(buf));
 
-		if (n == -ENOBUFS || n == -EMSGSIZE)
-			touched = true; /* what was lost may have been about us */
-		else if (n < 0)
+		bool lost = n == -ENOBUFS || n == -EMSGSIZE; /* that may have been about us */
+
+		if (n < 0 && !lost)
 			break;
-		else
-			touched |= is_about_us(w, buf, (size_t)n);
+		for (struct table *t = w->tables; t < w->tables + w->n; t++)
+			t->touched |= lost || is_about(t, buf, (size_t)n);
 	}
-	if (!touched || w->armed)
+	if (w->armed || !is_touched(w))
 		return;
 	w->armed = true;
 	loop_arm(w->timer, at > w->not_before_ns ? at : w->not_before_ns);
@@ -111,12 +131,15 @@ static void on_timer(struct loop *l, void *userdata)
 	struct nft_watch *w = userdata;
 
 	w->armed = false;
-	w->changed(w->userdata);
+	for (struct table *t = w->tables; t < w->tables + w->n; t++) {
+		if (t->touched)
+			t->changed(t->userdata);
+		t->touched = false;
+	}
 	w->not_before_ns = loop_clock_ns() + MEND_GAP_NS;
 }
 
-int nft_watch_new(struct loop *l, uint32_t port, const char *table, nft_changed_fn *changed,
-		  void *userdata)
+static int watch_new(struct loop *l, struct nft_watch **ret)
 {
 	struct nft_watch *w = calloc(1, sizeof(*w));
 	int r = w ? ha_nl_mnl_open(NETLINK_NETFILTER, NULL, &w->socket) : -ENOMEM;
@@ -125,12 +148,7 @@ int nft_watch_new(struct loop *l, uint32_t port, const char *table, nft_changed_
 		free(w);
 		return r;
 	}
-	snprintf(w->table, sizeof(w->table), "%s", table);
-	w->changed = changed;
-	w->userdata = userdata;
-	r = ignore(w->socket.ops->fd(w->socket.userdata), port);
-	if (r >= 0)
-		r = w->socket.ops->join(w->socket.userdata, NFNLGRP_NFTABLES);
+	r = w->socket.ops->join(w->socket.userdata, NFNLGRP_NFTABLES);
 	if (r >= 0)
 		r = loop_add_timer(l, on_timer, w, &w->timer);
 	if (r >= 0)
@@ -139,6 +157,27 @@ int nft_watch_new(struct loop *l, uint32_t port, const char *table, nft_changed_
 	if (r < 0) {
 		w->socket.ops->close(w->socket.userdata);
 		free(w); /* a timer that the loop has is never armed */
+		return r;
 	}
-	return r;
+	*ret = w;
+	return 0;
+}
+
+void nft_watch(struct kernel *k, uint32_t port, const char *table, nft_changed_fn *changed,
+	       void *userdata)
+{
+	int r = k->nft_watch ? 0 : watch_new(k->loop, &k->nft_watch);
+	struct nft_watch *w = k->nft_watch;
+	struct table *t;
+
+	if (r >= 0) {
+		t = &w->tables[w->n++];
+		*t = (struct table){.port = port, .changed = changed, .userdata = userdata};
+		snprintf(t->name, sizeof(t->name), "%s", table);
+		r = ignore_own(w);
+	}
+	if (r < 0)
+		log_warn(
+		    "nftables does not tell of changes to %s: they are found once a minute (%s)",
+		    table, strerror(-r));
 }

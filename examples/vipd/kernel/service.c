@@ -552,10 +552,7 @@ static int open_watched_nft(struct kernel *k, struct services *s)
 		socket.ops->close(socket.userdata);
 		return r;
 	}
-	r = nft_watch_new(k->loop, socket.ops->port(socket.userdata), o.table, on_nft_changed, s);
-	if (r < 0)
-		log_warn("nftables does not tell of changes: they are found once a minute (%s)",
-			 strerror(-r));
+	nft_watch(k, socket.ops->port(socket.userdata), o.table, on_nft_changed, s);
 	return 0;
 }
 
