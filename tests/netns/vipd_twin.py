@@ -176,6 +176,16 @@ def ip(*lines):
     return lambda m: m.ip(*lines)
 
 
+def rename(old, new):
+    """Kernels before 6.2 refuse that of a link that is up."""
+    def do(m):
+        try:
+            m.ip(f"link set {old} name {new}")
+        except subprocess.CalledProcessError:
+            m.ip(f"link set {old} down", f"link set {old} name {new}", f"link set {new} up")
+    return do
+
+
 def has(*words):
     return lambda m: all(any(w in line for line in m.held()) for w in words)
 
@@ -401,6 +411,9 @@ CASES = [
     Case("vanish", ONE + instance("VI_2", 52, "eth1", "10.1.0.100/24"), has("10.0.0.100/24", "10.1.0.100/24"),
          Step("link goes", ip("link del eth0"), both(lacks("10.0.0.100"), heard("FAULT"))),
          Step("link returns", lambda m: m.plug(0), both(has("10.0.0.100/24"), heard("MASTER")))),
+    Case("lost name", instance(block="    virtual_routes {\n        203.0.113.0/25 dev eth0 scope link table 100\n    }\n"), has("10.0.0.100/24", "203.0.113.0/25"),
+         Step("another link name", rename("eth0", "lan0"), both(lacks("10.0.0.100", "203.0.113.0"), heard("FAULT"))),
+         Step("its old one", rename("lan0", "eth0"), both(has("10.0.0.100/24", "203.0.113.0/25"), heard("MASTER")))),
     Case("routes", STATIC + instance(block=ROUTES), has("10.0.0.100/24", "prohibit", "2001:db8:1::/48"),
          Step("some change", reload(STATIC.replace("metric 7", "metric 8").replace("    from 10.8.0.2 blackhole priority 901\n", "").replace("fd00:8::1", "fd00:8::2")
                                     + instance(block=ROUTES.replace("metric 20", "metric 30").replace("priority 501", "priority 511").replace("        blackhole 203.0.113.128/25\n", ""))),

@@ -451,6 +451,32 @@ static int remove_patiently(struct kernel *k, const struct ha_net_address *a, in
 	return r;
 }
 
+static void leave(struct kernel *k, const struct conf_instance *i, const struct conf_address *from)
+{
+	struct ha_net_address a, there;
+	int status = 0;
+
+	if (!to_address(k, i, from, &a) || !is_there(k, &a, &there) ||
+	    !ha_net_address_is_marked(&there, HA_NET_PROTO_VIP, from->label))
+		return;
+	if (remove_patiently(k, &a, &status) < 0 && status != -ENODEV) {
+		say_failure(i, &a, "remove", status, ha_net_error_text(k->net));
+		again_old(k, &a);
+	}
+}
+
+void addresses_leave(struct kernel *k, const struct watched *w)
+{
+	if (!k->birth->options->vrrp)
+		return; /* -C: they are another vipd's */
+	for (const struct conf_instance *i = k->conf->instances; i; i = i->next) {
+		routes_leave(k, i, w);
+		for (size_t n = 0; n < i->n_addresses; n++)
+			if (!strcmp(conf_address_device(i, &i->addresses[n]), w->name))
+				leave(k, i, &i->addresses[n]);
+	}
+}
+
 void addresses_remove_old(struct kernel *k)
 {
 	const struct conf *old = k->birth->old;

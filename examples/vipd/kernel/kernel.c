@@ -174,6 +174,14 @@ static void soon(struct kernel *k)
 	loop_arm(k->settle, loop_now_ns(k->loop));
 }
 
+/* The name is that of another interface now, or of none. */
+static void follow(struct kernel *k, struct watched *w, const struct ha_net_link *now)
+{
+	if (w->link.ifindex && w->link.ifindex != now->ifindex)
+		addresses_leave(k, w);
+	w->link = *now;
+}
+
 static void on_link(void *userdata, const struct ha_net_link *now, const struct ha_net_link *before)
 {
 	struct kernel *k = userdata;
@@ -182,9 +190,9 @@ static void on_link(void *userdata, const struct ha_net_link *now, const struct 
 		struct watched *w = &k->watched[i];
 
 		if (!strcmp(w->name, now->name))
-			w->link = *now;
+			follow(k, w, now);
 		else if (before && w->link.ifindex == now->ifindex)
-			w->link = (struct ha_net_link){0}; /* it has another name now */
+			follow(k, w, &(struct ha_net_link){0});
 	}
 	soon(k);
 }

@@ -60,6 +60,7 @@ struct kernel {
 	size_t n_vips;
 	int *
 	    line_error; /* of each route and rule: why the kernel refused it, as was said; 0: it did not */
+	const struct watched *leaving; /* in routes_leave(): what had the name until now */
 	struct services *services; /* NULL: none are configured */
 	struct filter *filter;
 	struct marks *marks; /* NULL: no group has one */
@@ -83,6 +84,8 @@ void addresses_hold(struct kernel *k, uint32_t index, bool up);
 void addresses_tell_again(struct kernel *k); /* vrrp is new: at the next addresses_settle */
 /* After changes of links and addresses: tells vrrp, restores what others removed. */
 void addresses_settle(struct kernel *k);
+/* What is ours goes from an interface that is about to lose its name: another node gets it. `w->link` is it still. */
+void addresses_leave(struct kernel *k, const struct watched *w);
 /* At the end: takes back what is held. */
 void addresses_release(struct kernel *k);
 /* From time to time: are the macvlans and their settings as they should be? */
@@ -130,6 +133,8 @@ void settings_release(struct kernel *k);
 /* kernel/route.c: routes and rules of an instance; what fails is said */
 /* Not up: 0 or the first error. */
 int routes_set(struct kernel *k, const struct conf_instance *i, bool up);
+/* Those on an interface that is about to lose its name. */
+void routes_leave(struct kernel *k, const struct conf_instance *i, const struct watched *w);
 void routes_restore(struct kernel *k, const struct conf_instance *i);
 /* After a reload: those of an old instance that are in none of the new configuration. */
 void routes_remove_old(struct kernel *k, const struct conf_instance *old);

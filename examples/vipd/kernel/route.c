@@ -18,6 +18,10 @@ static bool index_of(struct kernel *k, const char *name, uint32_t *ret)
 	*ret = 0;
 	if (!name)
 		return true;
+	if (k->leaving && !strcmp(k->leaving->name, name)) {
+		*ret = k->leaving->link.ifindex;
+		return true;
+	}
 	if (ha_net_link_by_name(k->net, name, &link) < 0)
 		return false;
 	*ret = link.ifindex;
@@ -177,6 +181,25 @@ int routes_set(struct kernel *k, const struct conf_instance *i, bool up)
 		return remove_all(k, i);
 	add_all(k, i);
 	return 0;
+}
+
+static bool is_on(const struct conf_instance *i, const struct conf_route *c, const char *name)
+{
+	const char *dev = c->dev ? c->dev : conf_home_device(i);
+	bool is = dev && !strcmp(dev, name);
+
+	for (size_t h = 0; h < c->n_hops && !is; h++)
+		is = c->hops[h].dev && !strcmp(c->hops[h].dev, name);
+	return is;
+}
+
+void routes_leave(struct kernel *k, const struct conf_instance *i, const struct watched *w)
+{
+	k->leaving = w;
+	for (size_t n = 0; n < i->n_routes; n++)
+		if (is_on(i, &i->routes[n], w->name))
+			try_route(k, i, &i->routes[n], false);
+	k->leaving = NULL;
 }
 
 /* What is there stays as it is: the kernel says so. */
