@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/hmap.h"
 #include "libsched/picker.h"
 
 const char *lb_verdict_string(enum lb_verdict v)

@@ -7,6 +7,7 @@
  * bounded: consistent hashing with bounded loads (Mirrokni, Thorup, Zadimoghaddam, SODA 2018), clockwise on a
  * ring of better mixed points. HAProxy's hash-balance-factor is the same bound, computed alike here.
  */
+#include "base/hmap.h"
 #include "libsched/algos.h"
 #include "libsched/map.h"
 #include "libsched/ring.h"

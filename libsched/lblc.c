@@ -11,6 +11,7 @@
  */
 #include <stdio.h>
 
+#include "base/hmap.h"
 #include "libsched/algos.h"
 #include "libsched/least.h"
 #include "libsched/overhead.h"

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/hmap.h"
 #include "libsched/snapshot.h"
 
 #define MEMBERS_CAPACITY_MIN 16

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <limits.h>
 
+#include "base/hmap.h"
 #include "base/sized.h"
 #include "libsched/picker.h"
 
@@ -427,63 +428,83 @@ ssize_t lb_pick_many(struct lb_picker *p, const struct lb_request *r, const uint
 	return (ssize_t)got;
 }
 
+/* ---- Ends ---- */
+
+static inline bool outcome_is_known(const struct lb_outcome *o)
+{
+	return o->result < LEDGER_RESULTS && o->inactive <= 1;
+}
+
 static int outcome_of(const struct lb_outcome *o, struct lb_outcome *own,
 		      const struct lb_outcome **ret)
 {
 	int e;
 
-	if (!o) {
-		*ret = &outcome_default;
-		return 0;
-	}
 	if (o->size != sizeof(*o)) {
 		e = sized_in(own, sizeof(*own), o);
 		if (e < 0)
 			return e;
 		o = own;
 	}
-	if (o->result >= LEDGER_RESULTS || o->inactive > 1)
+	if (!outcome_is_known(o))
 		return -EINVAL;
 	*ret = o;
 	return 0;
 }
 
-static void finish(struct lb_picker *p, const struct snap_server *e, const struct lb_outcome *o)
+/* What the picker's own cell does not settle, or where there is a limit. */
+static __attribute__((noinline)) void finish_any(struct lb_picker *p, const struct snap_server *e,
+						 const struct lb_outcome *o)
 {
 	const bool by_overload = snap_by_overload(p->snap);
-	struct lb_server *server;
+	struct lb_server *server = snap_server_of(p->snap, e);
 
-	if (!e->maxconn && server_finish_own(&p->counting, e->slot, o))
-		return;
-	server = snap_server_of(p->snap, e);
 	server_finish(&p->counting, server, o, e->maxconn && !by_overload);
 	if (by_overload && e->maxconn)
 		server_empty_out(p->counting.ledger, server, e->maxconn);
 }
 
-int lb_done(struct lb_picker *p, uint64_t id, const struct lb_outcome *o)
+/* On the picker's snapshot, by an outcome that was checked. */
+static inline __attribute__((always_inline)) int finish(struct lb_picker *p, uint64_t id,
+							const struct lb_outcome *o)
 {
-	const struct snap_server *e;
-	struct lb_outcome own;
-	ssize_t place;
-	int r;
+	const struct lb_snapshot *s = p->snap;
+	const ssize_t place = snapshot_find_known(s, id);
+	const struct snap_server *e = &s->at[place];
 
-	if (!p)
-		return -EINVAL;
-	r = outcome_of(o, &own, &o);
-	if (r == 0)
-		r = stay_current(p);
-	if (r < 0)
-		return r;
-	place = snapshot_find_known(p->snap, id);
-	if (place < 0)
+	if (__builtin_expect(place < 0, 0))
 		return -ENOENT;
-	e = &p->snap->at[place];
-	finish(p, e, o);
-	if (p->snap->setup.ops.on_done && (size_t)place < p->snap->n)
-		p->snap->setup.ops.on_done(p->snap, p->cursor, (size_t)place, o);
+	if (__builtin_expect(e->maxconn || !server_finish_own(&p->counting, e->slot, o), 0))
+		finish_any(p, e, o);
+	if (s->setup.ops.on_done && (size_t)place < s->n)
+		s->setup.ops.on_done(s, p->cursor, (size_t)place, o);
 	return 0;
 }
+
+/* As pick_unusual(). */
+static __attribute__((noinline)) int finish_unusual(struct lb_picker *p, uint64_t id,
+						    const struct lb_outcome *o)
+{
+	struct lb_outcome own;
+	int r = outcome_of(o, &own, &o);
+
+	if (r == 0)
+		r = stay_current(p);
+	return r < 0 ? r : finish(p, id, o);
+}
+
+int lb_done(struct lb_picker *p, uint64_t id, const struct lb_outcome *o)
+{
+	if (__builtin_expect(!p, 0))
+		return -EINVAL;
+	if (!o)
+		o = &outcome_default;
+	if (__builtin_expect(o->size == sizeof(*o), 1) && outcome_is_known(o) && is_current(p))
+		return finish(p, id, o);
+	return finish_unusual(p, id, o);
+}
+
+/* ---- What only the host knows ---- */
 
 static void count(struct lb_picker *p, const struct snap_server *e, enum lb_counter c,
 		  int64_t delta)

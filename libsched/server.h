@@ -135,8 +135,8 @@ static inline void server_start(const struct counting *by, uint32_t slot)
  * Counts the end of one that no limit stood against and that, as far as this row tells, was begun in it: nearly all
  * are, and then nobody else's memory is looked at. False: server_finish() is to find out.
  */
-static inline bool server_finish_own(const struct counting *by, uint32_t slot,
-				     const struct lb_outcome *o)
+static inline __attribute__((always_inline)) bool
+server_finish_own(const struct counting *by, uint32_t slot, const struct lb_outcome *o)
 {
 	struct cell *cell = row_cell(by->row, slot);
 	const uint64_t word = cell_word(cell);

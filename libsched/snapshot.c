@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 
+#include "base/hmap.h"
 #include "libsched/gcd.h"
 #include "libsched/picker.h"
 #include "libsched/ramp.h"
-
-ssize_t snapshot_find_known(const struct lb_snapshot *s, uint64_t id)
-{
-	const struct id_index *x = &s->index;
-
-	for (uint32_t i = id_index_start(x, id); x->at[i]; i = id_index_next(x, i))
-		if (s->at[x->at[i] - 1].id == id)
-			return (ssize_t)x->at[i] - 1;
-	return -1;
-}
 
 bool query_eligible_unusual(const struct lb_query *q, size_t place)
 {

@@ -110,7 +110,15 @@ int snapshot_add_cursor(struct lb_snapshot *s, size_t i);
 void snapshot_drop_cursor(struct lb_snapshot *s, size_t i);
 
 /* The place of an id among all known, or -1. */
-ssize_t snapshot_find_known(const struct lb_snapshot *s, uint64_t id);
+static inline ssize_t snapshot_find_known(const struct lb_snapshot *s, uint64_t id)
+{
+	const struct id_index *x = &s->index;
+
+	for (uint32_t i = id_index_start(x, id); x->at[i]; i = id_index_next(x, i))
+		if (s->at[x->at[i] - 1].id == id)
+			return (ssize_t)x->at[i] - 1;
+	return -1;
+}
 
 static inline bool request_excludes(const struct lb_request *r, uint64_t id)
 {
