@@ -253,6 +253,7 @@ void session_close(struct worker *w, struct session *s)
 
 	if (s->on == SESSION_ON_DEAD)
 		return;
+	seeker_leave_queue(w, &s->seeker); /* then it is known how long it waited */
 	if (session_tunnel(s)) {
 		tunnel_closed(w, s);
 	} else {
@@ -263,7 +264,6 @@ void session_close(struct worker *w, struct session *s)
 	}
 	if (s->store && !s->conn.side[CONN_CLIENT].bytes) /* was looked at only: a close with bytes unread is a reset */
 		(void)!recv(s->handle[CONN_CLIENT].fd, w->scratch, sizeof(w->scratch), MSG_DONTWAIT);
-	seeker_leave_queue(w, &s->seeker);
 	close_end(s, CONN_CLIENT);
 	spent_leave(w, s);
 	close_end(s, CONN_SERVER);

@@ -103,10 +103,10 @@ static void put_number(struct log_writer *w, int64_t n, unsigned flags, const ch
 	log_put(w, text, (size_t)len); /* never in quotes */
 }
 
-/* With a plus when there will be more. */
-static void put_growing(struct log_writer *w, int64_t n, unsigned flags, bool early)
+/* With a plus when there may be more. */
+static void put_growing(struct log_writer *w, int64_t n, unsigned flags, bool logasap)
 {
-	if (early)
+	if (logasap)
 		log_put(w, "+", 1);
 	put_number(w, n, flags, NULL);
 }
@@ -176,16 +176,16 @@ static void put_request(struct log_writer *w, int part, unsigned flags, const st
 	struct text t = f->line.at ? f->line : text_of(bad, sizeof(bad) - 1);
 	const char *query;
 
-	switch (part) {
+	switch (f->line.at ? part : 'r') {
 	case 'M':
 	case 'V':
-		t = f->line.at ? word_of(t, part == 'M' ? 0 : 2) : t;
+		t = word_of(t, part == 'M' ? 0 : 2);
 		break;
 	case 'U':
 	case 'P':
 	case 'O':
 	case 'Q':
-		t = f->line.at ? word_of(t, 1) : t;
+		t = word_of(t, 1);
 		query = memchr(t.at, '?', t.len);
 		if (part == 'Q') {
 			t = query ? text_of(query, (size_t)(t.at + t.len - query)) : text_of("", 0);
@@ -398,7 +398,7 @@ static void put_backend_end(struct log_writer *w, const struct log_facts *f, boo
 bool log_put_var(struct log_writer *w, int var, unsigned flags, const struct log_facts *f)
 {
 	switch (var) { /* flat: one line for each */
-	case V_B: put_growing(w, (int64_t)f->bytes, flags, f->early); break;
+	case V_B: put_growing(w, (int64_t)f->bytes, flags, f->logasap); break;
 	case V_CC: put_text(w, f->cookie, flags, NULL); break;
 	case V_CS: put_text(w, f->set_cookie, flags, NULL); break;
 	case V_H: put_host(w, flags); break;
@@ -412,7 +412,7 @@ bool log_put_var(struct log_writer *w, int var, unsigned flags, const struct log
 	case V_ST: put_number(w, f->status, flags, NULL); break;
 	case V_T: put_date(w, &f->accepted, ZONE_UTC); break;
 	case V_TR: put_number(w, f->request, flags, NULL); break;
-	case V_Ta: put_growing(w, f->active, flags, f->early); break;
+	case V_Ta: put_growing(w, f->active, flags, f->logasap); break;
 	case V_Tc: put_number(w, f->connect, flags, NULL); break;
 	case V_Td: put_number(w, f->data, flags, NULL); break;
 	case V_Th: put_number(w, f->handshake, flags, NULL); break;
@@ -421,10 +421,10 @@ bool log_put_var(struct log_writer *w, int var, unsigned flags, const struct log
 	case V_Tq: put_number(w, f->request < 0 ? -1 : f->handshake + f->idle + f->request, flags, NULL); break;
 	case V_Tr: put_number(w, f->response, flags, NULL); break;
 	case V_Ts: put_number(w, f->accepted.tv_sec, flags, "4"); break;
-	case V_Tt: put_growing(w, f->total, flags, f->early); break;
-	case V_Tu: put_growing(w, f->user, flags, f->early); break;
+	case V_Tt: put_growing(w, f->total, flags, f->logasap); break;
+	case V_Tu: put_growing(w, f->user, flags, f->logasap); break;
 	case V_Tw: put_number(w, f->queue, flags, NULL); break;
-	case V_U: put_growing(w, (int64_t)f->uploaded, flags, f->early); break;
+	case V_U: put_number(w, (int64_t)f->uploaded, flags, NULL); break;
 	case V_ac: put_number(w, f->actconn, flags, NULL); break;
 	case V_b: put_text(w, f->backend_name, flags, NULL); break;
 	case V_bc: put_number(w, f->beconn, flags, NULL); break;

@@ -20,7 +20,7 @@ struct log_facts {
 	bool tls;
 	struct timespec accepted, began; /* CLOCK_REALTIME; began: the first byte of the request */
 	int64_t handshake, idle, request, queue, connect, response, data, active, total, user;
-	bool early; /* logasap: times and bytes go on */
+	bool logasap; /* times and bytes may go on */
 	int status;
 	uint64_t bytes, uploaded;
 	struct text cookie, set_cookie;

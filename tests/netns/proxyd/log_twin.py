@@ -261,6 +261,58 @@ def test_logasap(binary):
     ])
 
 
+ODD_ENDS = """
+defaults
+    mode http
+    log 127.0.0.1:{udp} local0
+    timeout connect 1s
+    timeout client 5s
+    timeout server 5s
+    timeout queue 300ms
+frontend f
+    bind 127.0.0.1:{port}
+    option logasap
+    capture request header X len 5
+    log-format "%f %B %U %Ta %Tt %{+Q}r %HQ %HM %hr"
+    http-request wait-for-body time 200ms if { path /wait }
+    http-request return status 200
+listen t
+    mode tcp
+    option tcplog
+    bind 127.0.0.1:{tcp}
+    server s 127.0.0.1:{echo} maxconn 1
+"""
+
+
+def test_odd_ends(binary):
+    """What comes by UDP ends with its line; logasap's numbers have a plus whenever they are written."""
+    echo, tcp = Server(lambda server, c: [c.sendall(x) for x in iter(lambda: c.recv(100), b"")]), free_port()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
+        u.bind(("127.0.0.1", 0))
+        u.settimeout(10)
+        text = ODD_ENDS.replace("{udp}", str(u.getsockname()[1])).replace("{tcp}", str(tcp)).replace("{echo}", str(echo.port))
+        with Proxy(binary, text) as p:
+
+            def told(data, pattern, port=None):
+                with p.connect(port) as c:
+                    c.sendall(data)
+                    read_all(c)
+                    while True:  # what the proxy says of itself comes first
+                        line = u.recv(2000).decode()
+                        if f"]: {pattern[:2]}" in line or " t t/" in line:
+                            break
+                assert re.search("]: .*" + pattern + r"\n\Z", line), (data, line)
+
+            head = b"HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+            told(b"GET /a?b=1 " + head + b"\r\n", r'f \+\d+ \d+ \+\d+ \+\d+ "GET /a\?b=1 HTTP/1.1" \?b=1 GET \{\}')
+            told(b"x\r\n\r\n", r'f \+\d+ \d+ \+\d+ \+\d+ "<BADREQ>" <BADREQ> <BADREQ> ')
+            told(b"POST /wait " + head + b"Content-Length: 9\r\n\r\n", r'f \+\d+ \d+ \+\d+ \+\d+ "POST /wait HTTP/1.1" \S* ?POST \{\}')
+            with p.connect(tcp) as first:
+                first.sendall(b"x")
+                assert first.recv(1) == b"x"
+                told(b"", r"t t/<NOSRV> \d{3,}/-1/\d{3,} 0 sQ 2/2/1/0/0 0/1", tcp)
+
+
 def test_captures_serve_rules(binary):
     server = Server(web)
     front = """

@@ -198,7 +198,7 @@ void session_facts(const void *of, struct log_facts *f)
 					    s->seeker.backend->timeout.tunnel_ns);
 	}
 	f->accepted = f->began = ago(&f->accepted, w->now_ns - s->accepted_ns);
-	f->early = v->early;
+	f->logasap = s->frontend->proxy->set.logasap;
 	f->handshake = f->idle = 0;
 	f->request = f->response = -1;
 	f->queue = s->seeker.server || seeker_queued_ns(&s->seeker) ? ms(s->accepted_ns, queued_at) : -1;
@@ -264,7 +264,7 @@ void exchange_facts(const void *of, struct log_facts *f)
 	f->answer_version = text_c(x->answer_version == 2 ? "HTTP/1.1" : x->answer_version ? "HTTP/1.0" : NULL);
 	f->accepted = ago(&f->accepted, w->now_ns - v->idle_ns);
 	f->began = ago(&f->began, w->now_ns - x->began_ns);
-	f->early = v->early;
+	f->logasap = v->frontend->proxy->set.logasap;
 	f->handshake = 0;
 	f->idle = ms(v->idle_ns, x->began_ns);
 	f->idle = f->idle < 0 ? 0 : f->idle;
@@ -295,7 +295,7 @@ void exchange_facts(const void *of, struct log_facts *f)
 	f->bytes = v->bytes;
 	f->uploaded = x->bytes_in;
 	f->line = text_c(x->line);
-	if (!asked) /* it was no request */
+	if (!asked && !x->line) /* it was no request */
 		f->n_captures[0] = f->n_captures[1] = 0;
 	f->state[0] = x->cause.who;
 	f->state[1] = x->cause.phase;

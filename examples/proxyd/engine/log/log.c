@@ -134,7 +134,7 @@ static void deliver(int fds[3], const struct cfg_log *log, char *head, size_t ca
 	char newline = '\n';
 	struct iovec v[3] = {
 	    {head, n < 0 ? 0 : (size_t)n < cap ? (size_t)n : cap - 1}, {(char *)(uintptr_t)text.at, text.len}, {&newline, 1}};
-	struct msghdr out = {.msg_iov = v, .msg_iovlen = 2};
+	struct msghdr out = {.msg_iov = v, .msg_iovlen = 3}; /* datagrams end with it, too, as HAProxy's */
 
 	if (v[0].iov_len + v[1].iov_len >= log->len) /* one is its line end */
 		v[1].iov_len = log->len - 1 > v[0].iov_len ? log->len - 1 - v[0].iov_len : 0;
@@ -144,7 +144,7 @@ static void deliver(int fds[3], const struct cfg_log *log, char *head, size_t ca
 		return;
 	}
 	/* A log that takes no more loses the line: it must not stop the traffic. */
-	if (log->kind == CFG_LOG_SOCKET) { /* a datagram needs no newline */
+	if (log->kind == CFG_LOG_SOCKET) {
 		out.msg_name = (void *)&log->addr.storage;
 		out.msg_namelen = log->addr.len;
 		if (sendmsg(log_socket(fds, log->addr.sa.sa_family), &out, MSG_NOSIGNAL) < 0)
