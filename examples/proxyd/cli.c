@@ -237,7 +237,7 @@ static bool read_flag(const char *arg, struct cli *c)
 {
 	/* A master that there is not, and debugging aids that change nothing here. */
 	static const char *const ignored[] = {"-W", "-dM", "-dI", "-dS", "-dG", "-dZ", "-dK",
-					      "-de", "-dp", "-ds", "-dV", "-dL", "-dF", "-dC"};
+					      "-de", "-dp", "-ds", "-dV", "-dL", "-dF", "-dC", "-dR"};
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
 		if (!strcmp(arg, flags[i].name)) {

@@ -69,6 +69,8 @@ static struct cfg *load(const struct cli *cli, bool warnings)
 	if (!cfg)
 		return NULL;
 	cli_print_diag(&d, warnings);
+	if (cli->check && warnings && d.count[DIAG_WARNING] && !d.count[DIAG_ERROR])
+		puts("Warnings were found.");
 	if ((cli->zero_warning || cfg->global.zero_warning) && d.count[DIAG_WARNING]) {
 		cli_say(LOG_ERR, "config : zero-warning: what was warned of is an error");
 		d.count[DIAG_ERROR]++;
@@ -105,9 +107,13 @@ static size_t count_listeners(const struct cfg *cfg)
 
 static int check_only(const struct cli *cli)
 {
-	struct cfg *cfg = load(cli, !cli->quiet);
+	struct cfg *cfg;
 	size_t n;
 
+	/* as HAProxy: the status alone tells */
+	if (cli->quiet && !cli->verbose && (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr)))
+		return 1;
+	cfg = load(cli, true);
 	if (!cfg)
 		return 1;
 	n = count_listeners(cfg);
@@ -117,8 +123,7 @@ static int check_only(const struct cli *cli)
 		    "Configuration file has no error but will not start (no listener) => exit(2).");
 		return 2;
 	}
-	if (!cli->quiet)
-		puts("Configuration file is valid");
+	puts("Configuration file is valid");
 	return 0;
 }
 

@@ -130,6 +130,28 @@ def test_a_warning_is_an_error(binary):
         assert status == wanted, (words, body, said)
 
 
+def test_what_a_check_says(binary):
+    fine, warned, wrong = config_of("quiet"), config_of("quiet", body=BODY + "    monitor-uri /x\n"), "frontend f\n    bindd :1\n"
+    with tempfile.NamedTemporaryFile("w+", suffix=".cfg") as f:
+        for text, args, status, wanted in (
+            (fine, [], 0, "Configuration file is valid\n"),
+            (warned, ["-dR"], 0, "Warnings were found.\nConfiguration file is valid\n"),
+            (warned, ["-dW"], 1, None),
+            (wrong, [], 1, ""),
+            (fine, ["-q"], 0, ""),
+            (warned, ["-q"], 0, ""),
+            (wrong, ["-q"], 1, ""),
+            (wrong, ["-q", "-V"], 1, ""),
+        ):
+            f.seek(0)
+            f.truncate()
+            f.write(text.replace("{port}", "8080").replace("    quiet\n", ""))
+            f.flush()
+            r = subprocess.run([binary, *args, "-c", "-f", f.name], capture_output=True, timeout=WAIT, text=True)
+            assert r.returncode == status and wanted in (None, r.stdout), (args, r)
+            assert ("[ALERT]" in r.stderr) == (status == 1 and args != ["-q"]), (args, r.stderr)
+
+
 def test_it_never_sleeps(binary):
     with Proxy(binary, config_of("busy-polling")) as p:
         before = p.cpu_seconds()
