@@ -224,10 +224,32 @@ static bool is_name(int c)
 	       (c >= 'A' && c <= 'Z');
 }
 
-/* Behind the dollar sign. An unset variable is empty, and said. */
+/* A value; of a list each word is one of its own: a NUL, which cannot be in one, ends it. */
+static void put_value(struct lex *lx, const char *value, size_t len, bool is_list)
+{
+	bool gap = false, begun = false;
+
+	for (size_t i = 0; i < len; i++) {
+		if (is_list && is_blank(value[i])) {
+			gap = begun;
+			continue;
+		}
+		if (gap)
+			put(lx, '\0');
+		put(lx, value[i]);
+		begun = true;
+		gap = false;
+	}
+}
+
+/*
+ * Behind the dollar sign: NAME, {NAME}, {NAME[*]} of a list, and in braces "-" and what stands for one that is not
+ * set. Without that it is empty, and said.
+ */
 static void put_variable(struct lex *lx)
 {
-	bool braced = peek(lx) == '{';
+	bool braced = peek(lx) == '{', is_list;
+	const char *instead;
 	char name[VARIABLE_NAME_MAX], what[VARIABLE_NAME_MAX + 64];
 	const char *value;
 	size_t n = 0;
@@ -240,22 +262,28 @@ static void put_variable(struct lex *lx)
 		fail(lx, "a variable name must follow \"$\": write \"\\$\" for a dollar sign");
 		return;
 	}
+	is_list = braced && lx->len - lx->at >= 3 && !memcmp(lx->text + lx->at, "[*]", 3);
+	lx->at += is_list ? 3 : 0;
+	instead = braced && peek(lx) == '-' ? lx->text + ++lx->at : NULL;
+	while (instead && peek(lx) != '}' && !at_line_end(lx))
+		lx->at++;
 	if (braced && peek(lx) != '}') {
 		fail(lx, "\"${\" is not closed by \"}\"");
 		return;
 	}
-	lx->at += braced;
 	value = lx->dialect->variable(name, lx->dialect->userdata);
-	if (!value) {
+	if (value)
+		put_value(lx, value, strlen(value), is_list);
+	else if (instead)
+		put_value(lx, instead, (size_t)(lx->text + lx->at - instead), is_list);
+	lx->at += braced;
+	if (!value && !instead) {
 		const struct diag_place at = {lx->name, lx->line, column(lx)};
 
 		snprintf(what, sizeof(what), "variable \"%s\" is not set: it is taken as empty",
 			 name);
 		diag_add(lx->diag, DIAG_WARNING, &at, "%s", what);
-		return;
 	}
-	while (*value)
-		put(lx, *value++);
 }
 
 static int digit(int c)
@@ -445,14 +473,15 @@ static void read_line(struct lex *lx)
 
 		read_word(lx, &w);
 		put(lx, '\0');
+		for (; start < lx->out_len && !lx->failed; start += strlen(w.text) + 1) {
+			w.text = lx->out + start;
+			if (lx->n == LEX_WORDS_MAX)
+				fail(lx, "too many words in this line: more than 512");
+			else
+				lx->word[lx->n++] = w;
+		}
 		if (lx->failed)
 			break;
-		w.text = lx->out + start;
-		if (lx->n == LEX_WORDS_MAX) {
-			fail(lx, "too many words in this line: more than 512");
-			break;
-		}
-		lx->word[lx->n++] = w;
 	}
 	next_line(lx);
 }

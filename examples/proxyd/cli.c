@@ -62,7 +62,7 @@ static const char help[] =
     "  -x SOCKET   accepted: a successor shares the listening addresses without being handed them\n"
     "  -S ADDRESS  a unix path or fd@N where commands are taken at level admin, as on a stats socket,\n"
     "              with those of a master: show proc, reload\n"
-    "  -L NAME     accepted: the name of this node among peers, which this version has not\n"
+    "  -L NAME     the name of this node, HAPROXY_LOCALPEER: else the host's\n"
     "  -q, -V      fewer words, more words\n"
     "  -v, -vv     the version; with what it was built\n"
     "\n"
@@ -274,6 +274,8 @@ static bool read_value(const char *arg, const char *value, struct cli *c)
 		c->maxconn = (unsigned)n;
 	} else if (!strcmp(arg, "-S")) {
 		c->master = value;
+	} else if (!strcmp(arg, "-L")) {
+		return !setenv("HAPROXY_LOCALPEER", value, 1);
 	} else if (!strcmp(arg, "-m")) {
 		char *end;
 		unsigned long n = strtoul(value, &end, 10);
@@ -289,9 +291,12 @@ static bool read_value(const char *arg, const char *value, struct cli *c)
 
 int cli_parse(int argc, char **argv, struct cli *ret)
 {
+	char host[256];
 	int i;
 
 	*ret = (struct cli){0};
+	if (!gethostname(host, sizeof(host))) /* configurations may ask for it */
+		setenv("HAPROXY_LOCALPEER", host, 1);
 	for (i = 1; i < argc; i++) {
 		const char *arg = argv[i];
 

@@ -11,7 +11,7 @@
 
 static const char *variable(const char *name, void *userdata)
 {
-	return strcmp(name, "PORT") ? NULL : "80";
+	return !strcmp(name, "PORT") ? "80" : !strcmp(name, "LIST") ? " one  two three " : NULL;
 }
 
 static const struct lex_dialect keepalived = {
@@ -68,6 +68,14 @@ static void braces_are_words_also_when_glued(void **state)
 	expect("virtual_server 10.0.0.1 80{ #farm\n\tdelay_loop 10 }\n", &keepalived,
 	       "virtual_server 10.0.0.1 80 {|delay_loop 10 }");
 	expect("a \"{\" b", &keepalived, "a <{> b");
+}
+
+static void variables_have_lists_and_substitutes(void **state)
+{
+	expect("\"a${LIST[*]}b\" \"${LIST}\"", &haproxy, "<aone> <two> <threeb> < one  two three >");
+	expect("\"${NOPE-x y}\" \"${NOPE[*]-x y}\" \"${NOPE-}\" \"${PORT-x}\"", &haproxy, "<x y> <x> <y> <> <80>");
+	expect_error("\"${PORT-80\"", 11, &haproxy, 1, 12);
+	expect_error("\"${LIST[0]}\"", 12, &haproxy, 1, 8);
 }
 
 static void comments_begin_where_the_dialect_says(void **state)
@@ -152,6 +160,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(braces_are_words_also_when_glued),
+	    cmocka_unit_test(variables_have_lists_and_substitutes),
 	    cmocka_unit_test(comments_begin_where_the_dialect_says),
 	    cmocka_unit_test(quotes_and_escapes_follow_haproxy),
 	    cmocka_unit_test(a_backslash_joins_lines),
