@@ -280,6 +280,27 @@ def test_empty_values_of_a_list_count(binary):
             assert body.rstrip() == wanted.rstrip(), (lines, body, wanted)
 
 
+PAIRS = """
+frontend f
+    mode http
+    bind 127.0.0.1:{port}
+    http-request set-var(txn.query) int(1) if { query -m found }
+    http-request return status 200 content-type text/plain lf-string "%[req.cook(c)] %[req.cook_val(c)] %[req.cook_cnt(c)] %[req.cook_cnt] %[req.cook] <%[url_param(b)]> <%[url_param]> %[http_auth_bearer] %[http_auth_bearer(x-token)] %[capture.req.uri] %[var(txn.query)]"
+"""
+
+
+def test_pairs_and_tokens(binary):
+    with Proxy(binary, config(PAIRS)) as p:
+        for target, head, wanted in (
+            ("/?b&c=7&b=8", b"Cookie: c=1; d=2; c=3\r\nX-Token: Bearer t2\r\nAuthorization: Bearer t1\r\n", "3 3 2 3 1 <8> <7> t1 t2 /?b&c=7&b=8 1"),
+            ("/?b", b"Cookie: c; =x\r\nCookie: c=9\r\n", "9 9 1 2 x <> <>   /?b 1"),
+            ("/x", b"Cookie: d=2\r\nX-Token: t2\r\n", "  0 1 2 <> <>   /x "),
+            ("http://h/y?a=1", b"", "  0 0  <> <1>   /y?a=1 1"),
+        ):
+            body = get(p, target, head).split("\r\n\r\n", 1)[1]
+            assert body == wanted, (target, body, wanted)
+
+
 CONTROLS = """
 frontend f
     mode http

@@ -74,7 +74,7 @@ static const struct {
     {"hdr_ip(x-forwarded-for,-1)", "10.0.0.3"},
     {"hdr_val(x-number)", "17"},
     {"hdr(none)", NULL},
-    {"req.cook(session)", "abc"},
+    {"req.cook(session)", "second"},
     {"req.cook(theme)", "dark"},
     {"req.cook_cnt(session)", "2"},
     {"req.cook(Session)", NULL},

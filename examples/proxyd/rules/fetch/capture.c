@@ -5,6 +5,12 @@
 #include "rules/capture.h"
 #include "rules/expr.h"
 
+enum {
+	WORD_METHOD,
+	WORD_URI,
+	WORD_VERSION,
+};
+
 static bool captured(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 		     struct run *r, struct fetch_step *step, struct sample *ret)
 {
@@ -19,7 +25,7 @@ static bool captured(const struct fetch *f, const struct expr_arg *arg, unsigned
 	return true;
 }
 
-/* Word `data` of the request line. */
+/* Word `data` of the request line; of an absolute URI what begins with its path, as HAProxy. */
 static bool word(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r,
 		 struct fetch_step *step, struct sample *ret)
 {
@@ -32,7 +38,14 @@ static bool word(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 	if (!at)
 		return false;
 	stop = memchr(at, ' ', (size_t)(end - at));
-	*ret = sample_text(SAMPLE_STR, at, (size_t)((stop ? stop : end) - at));
+	stop = stop ? stop : end;
+	if (f->data == WORD_URI && at < stop && *at != '/') {
+		at = memmem(at, (size_t)(stop - at), "://", 3);
+		at = at ? memchr(at + 3, '/', (size_t)(stop - at) - 3) : NULL;
+	}
+	if (!at)
+		return false;
+	*ret = sample_text(SAMPLE_STR, at, (size_t)(stop - at));
 	return true;
 }
 
@@ -54,9 +67,9 @@ static bool capture(const struct conv *c, const struct expr_arg *arg, unsigned n
 
 const struct fetch fetches_capture[] = {
     {"capture.req.hdr", "i", SAMPLE_STR, 0, captured, CAPTURE_REQUEST, NULL},
-    {"capture.req.method", "", SAMPLE_STR, 0, word, 0, NULL},
-    {"capture.req.uri", "", SAMPLE_STR, 0, word, 1, NULL},
-    {"capture.req.ver", "", SAMPLE_STR, 0, word, 2, NULL},
+    {"capture.req.method", "", SAMPLE_STR, 0, word, WORD_METHOD, NULL},
+    {"capture.req.uri", "", SAMPLE_STR, 0, word, WORD_URI, NULL},
+    {"capture.req.ver", "", SAMPLE_STR, 0, word, WORD_VERSION, NULL},
     {"capture.res.hdr", "i", SAMPLE_STR, 0, captured, CAPTURE_RESPONSE, NULL},
     {"unique-id", "", SAMPLE_STR, 0, unique_id, 0, NULL},
     {NULL, NULL, 0, 0, NULL, 0, NULL},

@@ -185,22 +185,23 @@ static struct text trimmed(struct text t)
 	return t;
 }
 
-/* The next "name=value" of a list from *at on. */
+/* The next "name=value" of a list from *at on; a word alone is none. */
 static bool next_pair(struct text list, char delimiter, uint32_t *at, struct text *name,
 		      struct text *value)
 {
-	const char *begin = list.at + *at, *end, *equals;
+	while (*at < list.len) {
+		const char *begin = list.at + *at, *end = memchr(begin, delimiter, list.len - *at), *equals;
 
-	if (*at >= list.len)
-		return false;
-	end = memchr(begin, delimiter, list.len - *at);
-	end = end ? end : list.at + list.len;
-	*at = (uint32_t)(end - list.at) + 1;
-	equals = memchr(begin, '=', (size_t)(end - begin));
-	*name = trimmed(text_of(begin, (size_t)((equals ? equals : end) - begin)));
-	*value =
-	    equals ? trimmed(text_of(equals + 1, (size_t)(end - equals) - 1)) : text_of(end, 0);
-	return true;
+		end = end ? end : list.at + list.len;
+		*at = (uint32_t)(end - list.at) + 1;
+		equals = memchr(begin, '=', (size_t)(end - begin));
+		if (!equals)
+			continue;
+		*name = trimmed(text_of(begin, (size_t)(equals - begin)));
+		*value = trimmed(text_of(equals + 1, (size_t)(end - equals) - 1));
+		return true;
+	}
+	return false;
 }
 
 /* The next cookie of that name; an empty name is any. */
@@ -247,7 +248,7 @@ static bool cookie_text(const struct fetch *f, const struct expr_arg *arg, unsig
 	while (next_cookie(&w, wanted, &t)) {
 		*ret = t;
 		found = true;
-		if (n_args) /* the first of a name; without a name the last */
+		if (!n_args) /* the last of a name; without a name the first */
 			break;
 	}
 	return found;
@@ -435,7 +436,8 @@ static bool line(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 	case LINE_PATH_QUERY:
 		return path(m, f->data == LINE_PATH_QUERY, &t) && give(ret, SAMPLE_STR, t);
 	case LINE_QUERY:
-		return give(ret, SAMPLE_STR, span_text(m, http_query(m)));
+		t = span_text(m, http_query(m));
+		return t.at > http_text(m, m->target) && t.at[-1] == '?' && give(ret, SAMPLE_STR, t);
 	case LINE_URL:
 		return give(ret, SAMPLE_STR, span_text(m, m->target));
 	case LINE_VERSION:
@@ -518,8 +520,8 @@ static bool basic(struct run *r, struct text t, int what, struct sample *ret)
 static bool authorization(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 			  struct run *r, struct fetch_step *step, struct sample *ret)
 {
-	const struct http_field *field = http_find(r->request, "authorization", 13, 0);
-	struct text t, scheme;
+	struct text t, scheme, from = f->data == AUTH_BEARER && n_args ? arg[0].text : text_of("authorization", 13);
+	const struct http_field *field = http_find(r->request, from.at, from.len, 0);
 	size_t n = 0;
 
 	if (!field)
@@ -617,7 +619,7 @@ const struct fetch fetches_http[] = {
     {"hdr_ip", "SI", SAMPLE_IPV4, EXPR_REQUEST, header_ip, ELEMENTS, NULL},
     {"hdr_val", "SI", SAMPLE_INT, EXPR_REQUEST, header_number, ELEMENTS, NULL},
     {"http_auth", "s", SAMPLE_BOOL, EXPR_REQUEST, authorized, 0, check_userlist},
-    {"http_auth_bearer", "", SAMPLE_STR, EXPR_REQUEST, authorization, AUTH_BEARER, NULL},
+    {"http_auth_bearer", "S", SAMPLE_STR, EXPR_REQUEST, authorization, AUTH_BEARER, NULL},
     {"http_auth_group", "s", SAMPLE_STR, EXPR_REQUEST, authorized, 0, check_userlist},
     {"http_auth_pass", "", SAMPLE_STR, EXPR_REQUEST, authorization, AUTH_PASSWORD, NULL},
     {"http_auth_type", "", SAMPLE_STR, EXPR_REQUEST, authorization, AUTH_TYPE, NULL},
