@@ -702,7 +702,7 @@ def test_log_line_of_a_connection(binary):
         assert p.ask() == "s0"
         line = log.recv(2048).decode()
         assert line.startswith("<134>"), line
-        assert " f b/one 0/" in line and " 3 -- " in line and line.endswith(" 0/0"), line
+        assert " f b/one 0/" in line and " 3 -- " in line and line.endswith(" 0/0\n"), line
         until("the console has it", lambda: " f b/one 0/" in p.text())
 
 
