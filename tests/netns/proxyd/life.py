@@ -675,7 +675,13 @@ def test_only_a_socket_is_replaced_by_a_socket(binary):
 def test_server_without_a_port_gets_the_clients(binary):
     s = Server(named("same"))
     body = "listen l\n    bind 127.0.0.2:{port}\n    server s 127.0.0.1\n"
-    with Proxy(binary, config(body), port=s.port) as p:
+
+    def listens():  # the server does, on the same port: the proxy may still begin
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.2", s.port)) == 0
+
+    with Proxy(binary, config(body), port=s.port):
+        until("the proxy listens", listens)
         with socket.create_connection(("127.0.0.2", s.port)) as c:
             c.sendall(b"x")
             assert read_all(c) == b"same\n"
