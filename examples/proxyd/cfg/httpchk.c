@@ -208,19 +208,19 @@ void kw_http_check_connect(struct reader *r, size_t first, const void *data)
 		c = begin_round(r, c);
 	if (!c)
 		return;
-	c->port = 0;
+	c->port = (struct cfg_check_port){0};
 	for (size_t i = first; i < r->line->n; i++) {
 		const char *word = word_at(r, i);
 
 		if (!strcmp(word, "comment")) {
 			break;
 		} else if (!strcmp(word, "port") && i + 1 < r->line->n) {
-			if (!read_number(r, ++i, "port", 1, 65535, &c->port))
+			if (!cfg_read_check_port(r, ++i, &c->port))
 				return;
 		} else if (!cfg_read_connect(r, &i, &own)) {
 			say(r, DIAG_ERROR, i,
 			    "\"%s\" of http-check connect is unknown, or not supported by this "
-			    "version: write port NUMBER, addr ADDRESS, default, ssl, sni NAME, alpn LIST, send-proxy or linger",
+			    "version: write port NUMBER or EXPRESSION, addr ADDRESS, default, ssl, sni NAME, alpn LIST, send-proxy, via-socks4 or linger",
 			    word);
 			return;
 		}
@@ -284,7 +284,7 @@ __attribute__((format(printf, 2, 3))) static void put(struct description *d, con
 
 static void describe_round(struct description *d, const struct cfg_httpchk *c)
 {
-	put(d, "%s %s %d|%s|%d|%u", or_none(c->method), or_none(c->uri), c->version_1_1, or_none(c->body), c->drain_404, c->port);
+	put(d, "%s %s %d|%s|%d|%u", or_none(c->method), or_none(c->uri), c->version_1_1, or_none(c->body), c->drain_404, c->port.number);
 	for (unsigned i = 0; i < c->n_headers; i++)
 		put(d, "|%s:%s", c->header[i].name, c->header[i].text);
 	for (unsigned i = 0; i < c->n_expects; i++)
@@ -324,7 +324,7 @@ static bool is_static(const struct cfg_httpchk *c)
 	for (unsigned i = 0; i < c->n_headers; i++)
 		if (!is_constant(c->header[i].value))
 			return false;
-	return !c->send_state && !c->set && !c->set_after && is_constant(c->uri_format) && is_constant(c->body_format);
+	return !c->port.expr && !c->send_state && !c->set && !c->set_after && is_constant(c->uri_format) && is_constant(c->body_format);
 }
 
 static bool asks_for_body(const struct cfg_httpchk *c)

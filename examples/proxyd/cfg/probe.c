@@ -97,6 +97,17 @@ static struct cfg_step *add_step(struct reader *r)
 	return &steps[n];
 }
 
+bool cfg_read_check_port(struct reader *r, size_t i, struct cfg_check_port *ret)
+{
+	const char *word = word_at(r, i);
+
+	*ret = (struct cfg_check_port){0};
+	if (word[strspn(word, "0123456789")] == '\0')
+		return read_number(r, i, "port", 1, 65535, &ret->number);
+	ret->expr = cfg_check_expression(r, i, CFG_CHECK_SEES_NOTHING);
+	return ret->expr;
+}
+
 bool cfg_read_connect(struct reader *r, size_t *i, struct cfg_check_connect *c)
 {
 	const char *word = word_at(r, *i);
@@ -189,12 +200,12 @@ static void read_connect(struct reader *r, size_t i)
 		if (!strcmp(word, "comment")) {
 			break;
 		} else if (!strcmp(word, "port") && i + 1 < r->line->n) {
-			if (!read_number(r, ++i, "port", 1, 65535, &s->port))
+			if (!cfg_read_check_port(r, ++i, &s->port))
 				return;
 		} else if (!cfg_read_connect(r, &i, &c)) {
 			say(r, DIAG_ERROR, i,
 			    "\"%s\" of tcp-check connect is unknown, or not supported by this version: write "
-			    "port NUMBER, addr ADDRESS, default, ssl, sni NAME, alpn LIST, send-proxy, via-socks4, linger or comment TEXT",
+			    "port NUMBER or EXPRESSION, addr ADDRESS, default, ssl, sni NAME, alpn LIST, send-proxy, via-socks4, linger or comment TEXT",
 			    word);
 			return;
 		}
@@ -301,7 +312,7 @@ static void describe(struct reader *r, struct cfg_check *c)
 	for (unsigned i = 0; i < c->n_steps; i++) {
 		const struct cfg_step *s = &c->step[i];
 		const char *expected = s->expect ? s->expect->text : "";
-		const unsigned number[] = {s->action, s->port};
+		const unsigned number[] = {s->action, s->port.number};
 
 		hash = mix(hash, number, sizeof(number));
 		hash = mix(hash, s->data ? s->data : "", s->len);
@@ -339,7 +350,7 @@ static void check_ports(struct reader *r, const struct cfg_proxy *p)
 	const struct cfg_step *first = cfg_first_step(c);
 	const struct cfg_server *s;
 
-	if (c->kind == CFG_CHECK_EXTERNAL || (c->kind == CFG_CHECK_SCRIPT && first && first->action == CFG_STEP_CONNECT && first->port))
+	if (c->kind == CFG_CHECK_EXTERNAL || (c->kind == CFG_CHECK_SCRIPT && first && first->action == CFG_STEP_CONNECT && first->port.number))
 		return;
 	STAILQ_FOREACH (s, &p->servers, next)
 		if (s->check && s->client_port && !s->check_port && s->addr.len)

@@ -86,6 +86,12 @@ static inline bool cfg_expect_tells(const struct cfg_expect *x)
 	return x->ok || x->error || x->timed_out || x->on_success || x->on_error || x->status_code;
 }
 
+/* "port NUMBER|EXPRESSION" of a connect: nothing of it, or no port that it finds, is the check's own. */
+struct cfg_check_port {
+	unsigned number; /* 0: none */
+	const struct expr *expr; /* NULL: none */
+};
+
 /* option httpchk and http-check, over one connection. */
 struct cfg_httpchk {
 	const struct cfg_httpchk *before; /* what is asked over the connection before; NULL: nothing */
@@ -102,7 +108,7 @@ struct cfg_httpchk {
 	const struct cfg_expect *expect[CFG_EXPECTS_MAX]; /* each has to hold */
 	unsigned n_expects;				   /* 0: a status of 200-399 */
 	struct cfg_check_connect connect;
-	unsigned port; /* of http-check connect; 0: the check's */
+	struct cfg_check_port port; /* of http-check connect */
 };
 
 enum cfg_check_kind {
@@ -129,7 +135,7 @@ struct cfg_step {
 	const struct cfg_expect *expect;
 	const struct rule *set;	     /* set-var and its like */
 	const struct cfg_check_connect *connect;
-	unsigned port; /* connect; 0: the check's */
+	struct cfg_check_port port; /* connect */
 };
 
 struct cfg_check {

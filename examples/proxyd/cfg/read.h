@@ -380,6 +380,8 @@ void kw_inspect_delay(struct reader *r, size_t first, const void *data);
 void kw_use_backend(struct reader *r, size_t first, const void *data);
 /* A word of http-check connect or tcp-check connect at *i, and its value. False: it is none of those. */
 bool cfg_read_connect(struct reader *r, size_t *i, struct cfg_check_connect *c);
+/* Behind its "port". False: told. */
+bool cfg_read_check_port(struct reader *r, size_t i, struct cfg_check_port *ret);
 void kw_persist_rule(struct reader *r, size_t first, const void *data);
 void kw_use_server(struct reader *r, size_t first, const void *data);
 

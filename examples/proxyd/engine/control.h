@@ -178,6 +178,8 @@ int addr_keep(struct cfg_addr **to, const struct cfg_addr *addr);
 /* Starts, changes or ends the server's check. 0 or -errno. */
 int check_sync(struct engine *e, struct server *s, const struct cfg_server *c,
 	       const struct backend *b);
+/* Checks whose first connection has its port from an expression go to the one that this tells now. */
+void checks_follow_ports(struct engine *e);
 
 void check_end(struct server *s);
 

@@ -389,9 +389,13 @@ uint64_t engine_health_deadline(const struct engine *e)
 
 int engine_health_dispatch(struct engine *e, uint64_t now_ns)
 {
+	int r;
+
 	pools_tick(e, now_ns);
 	sets_tick(e, now_ns);
-	return health_engine_dispatch(e->health, now_ns);
+	r = health_engine_dispatch(e->health, now_ns);
+	checks_follow_ports(e);
+	return r;
 }
 
 int engine_rings_fd(const struct engine *e)

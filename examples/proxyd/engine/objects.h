@@ -683,6 +683,7 @@ struct engine {
 		_Atomic uint32_t compression_rate; /* bytes a second, of those in front of it; 0: any number */
 	} limits;
 	struct health_engine *health;
+	bool check_ports; /* one may have moved: checks_follow_ports() */
 	struct dns *dns; /* names of servers; resolve.c */
 	unsigned spread_checks; /* percent */
 	struct first_checks {

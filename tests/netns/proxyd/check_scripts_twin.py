@@ -308,5 +308,47 @@ def test_any_method_asks_and_any_may_have_a_body(binary):
         assert (fields.get("content-length", "0"), got) == (str(len(body)), body.encode()), (fields, got)
 
 
+def test_a_port_may_be_an_expression(binary):
+    webs = [Web() for _ in range(3)]
+    one, two, three = (w.port for w in webs)
+    http = f"""    option httpchk
+    http-check connect port int({one})
+    http-check send uri /a
+    http-check expect status 200
+    http-check set-var(check.p) int({one}),add({two - one})
+    http-check connect port var(check.p)
+    http-check send uri /b
+    http-check expect status 200
+    http-check connect port var(check.none)
+    http-check send uri /c
+"""
+    tcp = f"""    option tcp-check
+    tcp-check connect port str({one})
+    tcp-check send a
+    tcp-check expect string hello
+    tcp-check set-var(check.p) int({two})
+    tcp-check connect port var(check.p)
+    tcp-check send b
+    tcp-check expect string hello
+    tcp-check connect port int(0)
+    tcp-check send c
+    tcp-check expect string hello
+"""
+    for lines in http, tcp:
+        for w in webs:
+            w.asked.clear()
+        with Asked(binary, text(backend("b", lines, f"s 127.0.0.1:{three} check"))) as p:
+            until("it is up", lambda: p.row("b/s", "status", "check_status") == ["UP", "L7OK"])
+            assert all(w.asked for w in webs), [w.asked for w in webs]
+    if "haproxy" in binary:  # 2.6 sets no variables at run time but in its mode of experiments
+        return
+    lines = "    option httpchk\n    http-check connect port var(proc.at)\n    http-check send uri /now\n"
+    with Asked(binary, text(backend("b", lines, f"s 127.0.0.1:{three} check"), more=f"    set-var proc.at int({one})\n")) as p:
+        until("the first is asked", lambda: any("/now" in a[0] for a in webs[0].asked))
+        p.ask(f"set var proc.at int({two})")
+        until("the second is", lambda: any("/now" in a[0] for a in webs[1].asked))
+        assert p.status("b/s") == "UP"
+
+
 if __name__ == "__main__":
     main(globals())

@@ -129,7 +129,7 @@ static void enough_bytes_are_judged_without_more(void **state)
 static void a_second_connection_goes_where_it_is_told(void **state)
 {
 	const struct cfg_step step[] = {
-	    {.action = CFG_STEP_CONNECT, .port = 1}, EXPECT("a"), {.action = CFG_STEP_CONNECT, .port = 2}, EXPECT("b")};
+	    {.action = CFG_STEP_CONNECT, .port.number = 1}, EXPECT("a"), {.action = CFG_STEP_CONNECT, .port.number = 2}, EXPECT("b")};
 	struct talk t;
 
 	begin(&t, step, 4);
@@ -169,7 +169,7 @@ static void an_end_without_a_word_fails_also_what_must_not_come(void **state)
 static void connections_alone_are_no_protocol(void **state)
 {
 	const struct cfg_step step[] = {{.action = CFG_STEP_CONNECT},
-					{.action = CFG_STEP_CONNECT, .port = 2}};
+					{.action = CFG_STEP_CONNECT, .port.number = 2}};
 	struct talk t;
 
 	begin(&t, step, 2);

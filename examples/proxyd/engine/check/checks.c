@@ -12,6 +12,7 @@
 
 #include <libhealth/tls.h>
 
+#include "run.h"
 #include "via.h"
 #include "log.h"
 #include "loop.h"
@@ -38,6 +39,51 @@ int check_status(const struct server *s, struct health_check_status *ret)
 	ret->error = s->bind_error;
 	snprintf(ret->text, sizeof(ret->text), "Can't bind to source address (%s)", strerror(s->bind_error));
 	return 0;
+}
+
+/* The port that the steps of the check begin with. */
+static struct cfg_check_port first_port(const struct cfg_proxy *p)
+{
+	const struct cfg_check *c = &p->set.check;
+
+	if (c->kind == CFG_CHECK_HTTP) {
+		const struct cfg_httpchk *first = p->set.httpchk;
+
+		while (first->before)
+			first = first->before;
+		return first->port;
+	}
+	return c->kind == CFG_CHECK_SCRIPT && cfg_first_step(c) && cfg_first_step(c)->action == CFG_STEP_CONNECT ? cfg_first_step(c)->port : (struct cfg_check_port){0};
+}
+
+static uint16_t addr_port(const struct cfg_addr *a) /* both families have it in the same place */
+{
+	return ntohs(((const struct sockaddr_in *)(const void *)&a->storage)->sin_port);
+}
+
+/* The expression that tells its port, of the first connection, has another value now. */
+static bool port_moved(const struct server *s)
+{
+	const struct backend *b = s->admin.backend;
+	struct cfg_check_port port = b ? first_port(b->proxy) : (struct cfg_check_port){0};
+
+	if (!port.expr || !s->checked)
+		return false;
+	return check_run_port(&(struct check_of){s, b}, &port, NULL, loop_clock_ns()) != addr_port(&s->checked->target);
+}
+
+void checks_follow_ports(struct engine *e)
+{
+	struct server *s;
+	struct pool *p;
+
+	if (!e->check_ports)
+		return;
+	e->check_ports = false;
+	LIST_FOREACH (p, &e->pools, entry)
+		LIST_FOREACH (s, &p->servers, entry)
+			if (s->check && port_moved(s))
+				check_sync(e, s, s->admin.cfg, s->admin.backend);
 }
 
 static void on_result(struct health_check *check, const struct health_result *r, void *userdata)
@@ -67,6 +113,7 @@ static void on_result(struct health_check *check, const struct health_result *r,
 	s->last_error = r->error;
 	s->last_ns = r->total_ns;
 	s->admin.n_failed += s->up && (r->verdict == HEALTH_FAIL || r->verdict == HEALTH_FAIL_NOW);
+	s->engine->check_ports |= port_moved(s);
 	if (changed && s->log_checks)
 		server_tell_check(s, r->verdict != HEALTH_FAIL && r->verdict != HEALTH_FAIL_NOW, r->code == HEALTH_CODE_L7OKC);
 }
@@ -261,24 +308,10 @@ static void set_timeouts(const struct cfg_server *c, const struct cfg_proxy *p, 
 		o->timeout_ns = HEALTH_TIME_MAX_NS;
 }
 
-/* The port that the steps of the check begin with; 0: none. */
-static unsigned first_port(const struct cfg_proxy *p)
+static struct cfg_addr target_of(const struct cfg_server *c, const struct server *s, const struct backend *b)
 {
-	const struct cfg_check *c = &p->set.check;
-
-	if (c->kind == CFG_CHECK_HTTP) {
-		const struct cfg_httpchk *first = p->set.httpchk;
-
-		while (first->before)
-			first = first->before;
-		return first->port;
-	}
-	return c->kind == CFG_CHECK_SCRIPT && cfg_first_step(c) && cfg_first_step(c)->action == CFG_STEP_CONNECT ? cfg_first_step(c)->port : 0;
-}
-
-static struct cfg_addr target_of(const struct cfg_server *c, const struct cfg_proxy *p)
-{
-	unsigned of_steps = first_port(p);
+	const struct cfg_proxy *p = b->proxy;
+	const struct cfg_check_port of_steps = first_port(p);
 	const struct cfg_addr *own = p->set.check.connect.addr ? p->set.check.connect.addr : c->check_addr;
 	struct cfg_addr a = own ? *own : c->addr;
 	in_port_t port = 0;
@@ -291,8 +324,8 @@ static struct cfg_addr target_of(const struct cfg_server *c, const struct cfg_pr
 		       sizeof(port));
 	if (c->check_port)
 		port = htons((in_port_t)c->check_port);
-	if (of_steps)
-		port = htons((in_port_t)of_steps);
+	if (of_steps.number || of_steps.expr)
+		port = htons(check_run_port(&(struct check_of){s, b}, &of_steps, NULL, loop_clock_ns()));
 	if (port)
 		memcpy((char *)&a.storage + offsetof(struct sockaddr_in, sin_port), &port,
 		       sizeof(port));
@@ -424,7 +457,7 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	const char *text = p->set.check.text;
 	const struct cfg_addr *via = goes_via(c, &p->set.check.connect) ? c->socks : NULL;
 	bool wanted = c->check && c->addr.len; /* resolve.c comes back when it has one */
-	struct cfg_addr target = target_of(c, p), source;
+	struct cfg_addr target = target_of(c, s, b), source;
 	struct health_filter_opts filter = {
 	    .size = sizeof(filter),
 	    .rise = c->rise,

@@ -391,7 +391,7 @@ static enum health_step go_on(struct turn *t)
 		return HEALTH_STEP_DONE;
 	}
 	st->at++;
-	t->io->port = check_via_next(c->of.server->check_via, st->at, c->round[st->at]->port ? (uint16_t)c->round[st->at]->port : check_run_port(&c->of));
+	t->io->port = check_via_next(c->of.server->check_via, st->at, check_run_port(&c->of, &c->round[st->at]->port, &st->vars, t->io->now_ns));
 	return HEALTH_STEP_RECONNECT;
 }
 

@@ -63,7 +63,20 @@ void check_run_rules(const struct rule *first, struct run *r)
 	}
 }
 
-uint16_t check_run_port(const struct check_of *of)
+/* 0: it finds none. */
+static uint16_t found_port(const struct check_of *of, const struct expr *x, struct vars *vars, uint64_t now_ns)
+{
+	char scratch[RUN_SCRATCH];
+	struct sample s;
+	struct run r;
+
+	check_run_prepare(of, vars, now_ns, (struct scratch){scratch, 0, sizeof(scratch)}, &r);
+	if (!expr_eval(x, &r, NULL, &s) || !sample_cast(&s, SAMPLE_INT, &r.scratch) || s.number < 1 || s.number > UINT16_MAX)
+		return 0;
+	return (uint16_t)s.number;
+}
+
+static uint16_t own_port(const struct check_of *of)
 {
 	const struct server_admin *a = of->server ? &of->server->admin : NULL;
 	const struct cfg_addr *addr = of->server ? server_addr(of->server) : NULL;
@@ -74,6 +87,13 @@ uint16_t check_run_port(const struct check_of *of)
 	if (a->check_port || written)
 		return (uint16_t)(a->check_port ? a->check_port : written);
 	return ntohs(((const struct sockaddr_in *)(const void *)&addr->storage)->sin_port);
+}
+
+uint16_t check_run_port(const struct check_of *of, const struct cfg_check_port *step, struct vars *vars, uint64_t now_ns)
+{
+	uint16_t port = step->expr && of->server ? found_port(of, step->expr, vars, now_ns) : (uint16_t)step->number;
+
+	return port ? port : own_port(of);
 }
 
 /* "UP 2/3": so many more failures take it down; "DOWN 1/2": so many of the successes it needs are there. */

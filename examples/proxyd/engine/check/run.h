@@ -17,8 +17,8 @@ struct check_of {
 void check_run_prepare(const struct check_of *of, struct vars *vars, uint64_t now_ns, struct scratch scratch, struct run *r);
 /* set-var and its like, up to the end; NULL: there are none. */
 void check_run_rules(const struct rule *first, struct run *r);
-/* Where a connection goes whose step says no port; 0: the check's own. */
-uint16_t check_run_port(const struct check_of *of);
+/* Where a connection goes; `vars` as of a run, NULL: there are none yet. 0: the check has no port either. */
+uint16_t check_run_port(const struct check_of *of, const struct cfg_check_port *step, struct vars *vars, uint64_t now_ns);
 /* The value of X-Haproxy-Server-State. Its length. */
 size_t check_run_state(const struct check_of *of, char *buf, size_t cap);
 

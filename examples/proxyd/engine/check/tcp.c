@@ -200,7 +200,7 @@ static enum health_step connect_again(struct turn *t, const struct cfg_step *ste
 {
 	const struct check_of *of = &t->s->of;
 
-	t->io->port = step->port ? (uint16_t)step->port : check_run_port(of);
+	t->io->port = check_run_port(of, &step->port, &t->st->vars, t->io->now_ns);
 	if (of->server)
 		t->io->port = check_via_next(of->server->check_via, ++t->st->hop, t->io->port);
 	t->st->in_len = 0;
