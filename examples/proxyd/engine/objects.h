@@ -640,6 +640,7 @@ struct worker {
 	_Alignas(CACHE_LINE) _Atomic uint64_t n_open;
 	_Atomic uint64_t n_total;
 	_Atomic uint64_t n_starved; /* had no memory, or another of the system's resources */
+	_Atomic uint64_t n_loops, n_events; /* of epoll, and what it told */
 	/* mailbox */
 	_Alignas(CACHE_LINE) _Atomic unsigned poke;
 	pthread_mutex_t lock;

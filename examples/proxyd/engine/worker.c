@@ -575,6 +575,8 @@ static void *loop(void *arg)
 		due = next_deadline(w);
 		n = call_epoll_wait(w->epoll_fd, events, EVENTS_PER_TURN, timeout(w, due));
 		w->now_ns = clock_ns();
+		counter_add(&w->n_loops, 1);
+		counter_add(&w->n_events, n > 0 ? (uint64_t)n : 0);
 		w->crowded = false;
 		for (int i = 0; i < n; i++)
 			dispatch(w, &events[i]);

@@ -331,22 +331,37 @@ void run_show_level(struct call *c)
 	call_note(c, LOG_INFO, "%s\n", runtime_level_name(c->level));
 }
 
-static void activity_row(struct call *c, const char *name, enum counted what)
+static uint64_t n_loops(const struct engine *e, unsigned i)
 {
-	uint64_t sum = 0, n[CFG_THREADS_MAX] = {0};
+	return atomic_load_explicit(&e->worker[i]->n_loops, memory_order_relaxed);
+}
 
-	for (unsigned i = 0; i < c->e->n_workers; i++) {
-		const struct counters *k = atomic_load_explicit(&c->e->tally->of[i], memory_order_acquire);
+static uint64_t n_events(const struct engine *e, unsigned i)
+{
+	return atomic_load_explicit(&e->worker[i]->n_events, memory_order_relaxed);
+}
 
-		n[i] = k ? atomic_load_explicit(&k->n[what], memory_order_relaxed) : 0;
-		sum += n[i];
-	}
+static uint64_t n_accepted(const struct engine *e, unsigned i)
+{
+	const struct counters *k = atomic_load_explicit(&e->tally->of[i], memory_order_acquire);
+
+	return k ? atomic_load_explicit(&k->n[COUNT_CONNECTIONS], memory_order_relaxed) : 0;
+}
+
+/* The sum, then each thread's. */
+static void activity_row(struct call *c, const char *name, uint64_t (*of)(const struct engine *e, unsigned worker))
+{
+	uint64_t sum = 0, n[CFG_THREADS_MAX];
+
+	for (unsigned i = 0; i < c->e->n_workers; i++)
+		sum += n[i] = of(c->e, i);
 	out_printf(c->out, "%s: %llu [", name, (unsigned long long)sum);
 	for (unsigned i = 0; i < c->e->n_workers; i++)
 		out_printf(c->out, " %llu", (unsigned long long)n[i]);
 	out_text(c->out, " ]\n");
 }
 
+/* Without those of HAProxy's that count its tasks, pools, poller and queues of accepted connections. */
 void run_show_activity(struct call *c)
 {
 	struct timespec now;
@@ -354,7 +369,9 @@ void run_show_activity(struct call *c)
 	clock_gettime(CLOCK_REALTIME, &now);
 	out_printf(c->out, "thread_id: 0 (1..%u)\ndate_now: %lld.%06ld\n", c->e->n_workers, (long long)now.tv_sec,
 		   now.tv_nsec / 1000);
-	activity_row(c, "accepted", COUNT_CONNECTIONS);
+	activity_row(c, "loops", n_loops);
+	activity_row(c, "poll_io", n_events);
+	activity_row(c, "accepted", n_accepted);
 	out_printf(c->out, "vars_refused: %llu\n", (unsigned long long)atomic_load(&c->e->variables.refused));
 }
 

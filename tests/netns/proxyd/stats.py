@@ -734,6 +734,23 @@ show ssl ca-file|show ssl cert|show ssl crl-file|show ssl crt-list|show ssl ocsp
 show tasks|show threads|show tls-keys|show trace|show version|shutdown frontend x|shutdown session x|shutdown sessions server be/x|trace|user|help|quit""".replace("\\n", "|").split("|")
 
 
+def test_threads_tell_what_they_did(binary):
+    with Box(binary) as b:
+        def activity():
+            rows = dict(line.split(": ", 1) for line in b.cli("show activity").strip().split("\n"))
+            for name in "loops", "poll_io", "accepted":  # the sum, then each thread's
+                total, each = re.fullmatch(r"(\d+) \[((?: \d+)+) \]", rows[name]).groups()
+                assert int(total) == sum(map(int, each.split())), rows
+                rows[name] = int(total)
+            return rows
+
+        before = activity()
+        b.get(3)
+        after = activity()
+        assert after["accepted"] >= before["accepted"] + 3, (before, after)
+        assert after["poll_io"] >= before["poll_io"] + 3 and after["loops"] > before["loops"], (before, after)
+
+
 def test_every_command_of_haproxy_gets_an_answer(binary):
     with Box(binary) as b:
         unknown = [c for c in COMMANDS if b.cli(c).lstrip("\n> ").startswith("Unknown command")]
