@@ -507,6 +507,9 @@ struct cfg_forward_bind {
 	struct cfg_addr addr;
 	struct cfg_access access; /* of a unix socket */
 	bool is_stream; /* else datagrams */
+	const char *interface; /* NULL: any */
+	bool v4v6, accept_proxy;
+	unsigned maxconn; /* of this one; 0: the section's alone */
 };
 
 struct cfg_forward {

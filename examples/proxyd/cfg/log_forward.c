@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Sections `log-forward`: log lines that come in over UDP, TCP and unix sockets, and where they go. */
 #include "cfg/access.h"
+#include "cfg/parameter.h"
 #include "cfg/read.h"
+#include "cfg/words.h"
 
 #include <string.h>
 
@@ -32,10 +34,45 @@ void begin_log_forward(struct reader *r)
 	r->forward = f;
 }
 
+static void take_value(struct reader *r, size_t i, void *target)
+{
+	struct cfg_forward_bind *b = target;
+	const char *word = word_at(r, i);
+
+	if (access_word(word))
+		access_read(r, i + 1, word, &b->access);
+	else if (*word == 'i')
+		b->interface = keep_word(r, i + 1);
+	else if (*word == 'm')
+		read_number(r, i + 1, word, 1, CLIENTS_MAX, &b->maxconn);
+}
+
+static void take_flag(struct reader *r, size_t i, void *target)
+{
+	struct cfg_forward_bind *b = target;
+	const char *word = word_at(r, i);
+
+	if (*word == 'a')
+		b->accept_proxy = true;
+	else
+		b->v4v6 = !strcmp(word, "v4v6");
+}
+
+/* Of TCP; the others hold for datagrams, too. */
+static const struct parameter stream_parameters[] = {
+    {"accept-proxy", 0, take_flag}, {"gid", 1, take_value},  {"group", 1, take_value}, {"interface", 1, take_value},
+    {"maxconn", 1, take_value},	    {"mode", 1, take_value}, {"name", 1, take_value},  {"uid", 1, take_value},
+    {"user", 1, take_value},	    {"v4v6", 0, take_flag},  {"v6only", 0, take_flag}, {NULL, 0, NULL},
+};
+static const struct parameter dgram_parameters[] = {
+    {"gid", 1, take_value},  {"group", 1, take_value}, {"interface", 1, take_value}, {"mode", 1, take_value}, {"name", 1, take_value},
+    {"uid", 1, take_value},  {"user", 1, take_value},  {"v4v6", 0, take_flag},	     {"v6only", 0, take_flag}, {NULL, 0, NULL},
+};
+
 /* bind, dgram-bind; `data` NULL: the latter */
 void kw_forward_bind(struct reader *r, size_t first, const void *data)
 {
-	struct cfg_access access = CFG_ACCESS_DEFAULT;
+	struct cfg_forward_bind read = {.access = CFG_ACCESS_DEFAULT, .is_stream = data, .at = place_at(r, first)};
 	struct address a;
 
 	if (!r->forward || !read_address(r, first, word_at(r, first), ADDR_LISTEN, &a))
@@ -44,29 +81,16 @@ void kw_forward_bind(struct reader *r, size_t first, const void *data)
 		say(r, DIAG_ERROR, first, "log lines are received at IPv4 and IPv6 addresses and unix sockets in this version");
 		return;
 	}
-	for (size_t i = first + 1; i < r->line->n; i += 2) {
-		const char *word = word_at(r, i);
-
-		if (access_word(word) ? !access_read(r, i + 1, word, &access) : strcmp(word, "name") != 0) {
-			if (!access_word(word))
-				say(r, DIAG_ERROR, i,
-				    "\"%s\" is unknown here, or not supported by this version: behind the address stands name NAME, "
-				    "and of a unix socket mode, user, group, uid and gid",
-				    word);
-			return;
-		}
-	}
+	read_parameters(r, first + 1, data ? "parameter of \"bind\"" : "parameter of \"dgram-bind\"", data ? stream_parameters : dgram_parameters,
+			cfg_words_bind, &read);
 	for (unsigned port = a.port; port <= a.port_end; port++) {
-		struct cfg_forward_bind *b = keep(r, sizeof(*b));
+		struct cfg_forward_bind *b = keep_copy(r, &read, sizeof(read));
 
 		if (!b)
 			return;
-		b->at = place_at(r, first);
 		b->addr = a.addr;
 		if (a.addr.sa.sa_family != AF_UNIX)
 			addr_set_port(&b->addr, port);
-		b->access = access;
-		b->is_stream = data;
 		STAILQ_INSERT_TAIL(&r->forward->binds, b, next);
 	}
 }

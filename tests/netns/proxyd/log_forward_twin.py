@@ -126,6 +126,42 @@ ring r
         assert plain.next().rstrip("\n").endswith("still here")
 
 
+def test_what_a_bind_line_may_say(binary):
+    plain, udp, one = Datagrams(), free_port(), free_port()
+    words = f"    bind 127.0.0.1:{one} maxconn 1 interface lo\n    dgram-bind 127.0.0.1:{udp} interface lo\n"
+    text = config(f"\nlog-forward lf\n    bind 127.0.0.1:{{port}} accept-proxy name in\n{words}    timeout client 20s\n    log 127.0.0.1:{plain.port} local0\n")
+    line = b"<14>Oct  3 10:11:12 host tag: %s\n"
+    with Proxy(binary, text) as p:
+        for header in (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"):
+            split = [(header[:9], header[9:] + line % b"a")] if "haproxy" not in binary else []  # which wants it in one segment
+            for pieces in ((header + line % b"a",), (header, line % b"a"), *split):
+                with p.connect() as c:
+                    for piece in pieces:
+                        c.sendall(piece)
+                        time.sleep(0.05)
+                    assert plain.next().rstrip("\n").endswith("tag: a"), pieces
+        with p.connect() as c:  # a line is no header
+            try:
+                c.sendall(line % b"lost")
+                assert c.recv(1) == b""
+            except OSError:  # it was reset
+                pass
+        with socket.create_connection(("127.0.0.1", one)) as first, socket.create_connection(("127.0.0.1", one)) as second:
+            first.sendall(line % b"first")
+            assert plain.next().rstrip("\n").endswith("tag: first")
+            second.sendall(line % b"second")
+            plain.socket.settimeout(0.3)
+            try:
+                raise AssertionError(plain.next())
+            except TimeoutError:
+                plain.socket.settimeout(20)
+            if "haproxy" not in binary:  # 2.6 does not come back to it
+                first.close()
+                assert plain.next().rstrip("\n").endswith("tag: second")
+        send(udp, "<14>Oct  3 10:11:12 host tag: datagram")
+        assert plain.next().rstrip("\n").endswith("tag: datagram")
+
+
 def test_lines_come_over_unix_sockets(binary):
     plain = Datagrams()
     with tempfile.TemporaryDirectory() as folder:

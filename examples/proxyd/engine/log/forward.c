@@ -2,6 +2,7 @@
 #include "forward.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 #include "log.h"
 #include "syslog_line.h"
+#include "engine/proxy_protocol.h"
 #include "engine/unix_socket.h"
 #include "engine/worker.h"
 
@@ -48,7 +50,10 @@ struct source {
 	struct watched watched;
 	struct forward *forward;
 	struct cfg_addr addr;
-	bool is_stream, wanted, fresh, paused;
+	char interface[IFNAMSIZ]; /* "": any */
+	bool is_stream, v4v6, wanted, fresh, paused;
+	bool accept_proxy;
+	unsigned maxconn, n_peers; /* of it; maxconn 0: no limit of its own */
 	int fd;
 };
 
@@ -57,8 +62,9 @@ struct peer {
 	LIST_ENTRY(peer) entry;
 	struct watched watched;
 	struct forward *forward;
+	struct source *source; /* it came in there; NULL: that is closed */
 	int fd;
-	bool dead;
+	bool dead, greets; /* its PROXY header has not come yet */
 	uint64_t active_ns;
 	size_t len;
 	char in[LINE_MAX_BYTES + 16];
@@ -124,8 +130,10 @@ static void peer_free(struct forwards *fs, struct peer *p)
 
 	LIST_REMOVE(p, entry);
 	close(p->fd);
-	free(p);
 	f->n_peers--;
+	if (p->source)
+		p->source->n_peers--;
+	free(p);
 	accept_again(fs, f);
 }
 
@@ -149,11 +157,16 @@ static void not_accepted(struct forwards *fs, struct source *s, int error, uint6
 	pause_source(fs, s);
 }
 
+static bool has_room(const struct source *s)
+{
+	return s->forward->n_peers < s->forward->cfg->maxconn && (!s->maxconn || s->n_peers < s->maxconn);
+}
+
 static void accept_peers(struct forwards *fs, struct source *s, uint64_t now_ns)
 {
 	struct forward *f = s->forward;
 
-	for (int i = 0; i < PER_TURN && f->n_peers < f->cfg->maxconn; i++) {
+	for (int i = 0; i < PER_TURN && has_room(s); i++) {
 		int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		struct peer *p = fd >= 0 ? calloc(1, sizeof(*p)) : NULL;
 
@@ -165,6 +178,8 @@ static void accept_peers(struct forwards *fs, struct source *s, uint64_t now_ns)
 		if (p) {
 			p->watched.peer = p;
 			p->forward = f;
+			p->source = s;
+			p->greets = s->accept_proxy;
 			p->fd = fd;
 			p->active_ns = now_ns;
 		}
@@ -175,8 +190,9 @@ static void accept_peers(struct forwards *fs, struct source *s, uint64_t now_ns)
 		}
 		LIST_INSERT_HEAD(&f->peers, p, entry);
 		f->n_peers++;
+		s->n_peers++;
 	}
-	if (f->n_peers >= f->cfg->maxconn)
+	if (!has_room(s))
 		pause_source(fs, s); /* until one has ended */
 }
 
@@ -186,6 +202,20 @@ static size_t skip_ends(const struct peer *p, size_t at)
 	while (at < p->len && p->in[at] == '\n')
 		at++;
 	return at;
+}
+
+/* Its lines are passed on as they come: who sent them does not matter. False: it is no PROXY header. */
+static bool take_greeting(struct peer *p)
+{
+	struct proxy_ends ends;
+	ssize_t n = p->greets ? proxy_parse(p->in, p->len, &ends) : 0;
+
+	if (n <= 0)
+		return !n;
+	p->greets = false;
+	p->len -= (size_t)n;
+	memmove(p->in, p->in + n, p->len);
+	return true;
 }
 
 /* False: what comes is no syslog. */
@@ -213,10 +243,11 @@ static void receive(struct forwards *fs, struct peer *p, uint64_t now_ns)
 	if (n > 0) {
 		p->len += (size_t)n;
 		p->active_ns = now_ns;
-		if (take_lines(fs, p))
+		if (take_greeting(p) && (p->greets || take_lines(fs, p)))
 			return;
-		log_warn("log-forward %s: a client sends what is neither a line nor a length: closed", p->forward->name);
-	} else if (p->len && *p->in == '<') { /* its last line has no end */
+		log_warn("log-forward %s: a client sends what is neither a %s: closed", p->forward->name,
+			 p->greets ? "PROXY header of version 1 nor of version 2" : "line nor a length");
+	} else if (p->len && !p->greets && *p->in == '<') { /* its last line has no end */
 		take_line(fs, p->forward, p->in, p->len);
 	}
 	p->dead = true;
@@ -289,6 +320,11 @@ uint64_t forwards_count(const struct forwards *fs)
 
 static void source_free(struct source *s)
 {
+	struct peer *p;
+
+	LIST_FOREACH (p, &s->forward->peers, entry)
+		if (p->source == s)
+			p->source = NULL;
 	LIST_REMOVE(s, entry);
 	close(s->fd);
 	free(s);
@@ -319,8 +355,8 @@ static int open_socket(const struct cfg_forward_bind *b, unsigned backlog)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
 	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int)); /* a successor opens it, too */
 	if (family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){1}, sizeof(int));
-	if (bind(fd, &b->addr.sa, b->addr.len) == 0 && (!b->is_stream || listen(fd, (int)backlog) == 0))
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){!b->v4v6}, sizeof(int));
+	if ((!b->interface || setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, b->interface, (socklen_t)strlen(b->interface) + 1) == 0) && bind(fd, &b->addr.sa, b->addr.len) == 0 && (!b->is_stream || listen(fd, (int)backlog) == 0))
 		return fd;
 	e = -errno;
 	close(fd);
@@ -332,7 +368,7 @@ static struct source *find_source(const struct forward *f, const struct cfg_forw
 	struct source *s;
 
 	LIST_FOREACH (s, &f->sources, entry)
-		if (s->is_stream == b->is_stream && s->addr.len == b->addr.len && !memcmp(&s->addr.storage, &b->addr.storage, b->addr.len))
+		if (s->is_stream == b->is_stream && s->v4v6 == b->v4v6 && !strcmp(s->interface, b->interface ? b->interface : "") && s->addr.len == b->addr.len && !memcmp(&s->addr.storage, &b->addr.storage, b->addr.len))
 			return s;
 	return NULL;
 }
@@ -348,6 +384,8 @@ static int add_source(struct forwards *fs, struct forward *f, const struct cfg_f
 	s->forward = f;
 	s->addr = b->addr;
 	s->is_stream = b->is_stream;
+	s->v4v6 = b->v4v6;
+	snprintf(s->interface, sizeof(s->interface), "%s", b->interface ? b->interface : "");
 	s->fresh = true;
 	s->fd = open_socket(b, c->backlog);
 	e = s->fd < 0 ? s->fd : watch(fs, s->fd, &s->watched, EPOLL_CTL_ADD, EPOLLIN) < 0 ? -errno : 0;
@@ -443,8 +481,11 @@ bool forwards_sync(struct forwards *fs, const struct cfg *cfg, char *error, size
 		f->cfg = c;
 		accept_again(fs, f); /* maxconn may be another */
 		STAILQ_FOREACH (b, &c->binds, next)
-			if ((s = find_source(f, b)))
+			if ((s = find_source(f, b))) {
 				s->wanted = true;
+				s->accept_proxy = b->accept_proxy;
+				s->maxconn = b->maxconn;
+			}
 	}
 	prune(fs, false);
 	return true;
