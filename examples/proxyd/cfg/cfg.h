@@ -23,6 +23,7 @@
 #include "diag.h"
 
 #define CFG_TRACK_CHAIN_MAX 32	   /* servers that track one another in a row */
+#define CFG_NO_SERVER "<NOSRV>" /* the name of what is none */
 #define CFG_NAME_MAX 127	   /* characters of a proxy's or server's name */
 #define CFG_FILES_MAX 1024	   /* files read, folders unfolded */
 #define CFG_PORTS_MAX 4096	   /* ports of one range */
@@ -403,7 +404,8 @@ struct cfg_http {
 	bool no_delay; /* option http-no-delay */
 	struct cfg_forwardfor forwardfor, originalto;
 	const struct cfg_forwarded *forwarded; /* NULL: none */
-	bool late_edits; /* one of the last two, adjusts_request, or names */
+	const char *name_header; /* http-send-name-header; NULL: none */
+	bool late_edits; /* one of the last three, adjusts_request, or names */
 	bool adjusts_request, adjusts_answer; /* option h1-case-adjust-bogus-server, -client */
 	bool ignores_probes;
 	enum cfg_header_names names;

@@ -6,12 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+#include "rules/rule.h"
 
 #define CASE_LINES_MAX 1000 /* of a file, and of all files */
 
 static void count_late_edits(struct cfg_http *h)
 {
-	h->late_edits = h->originalto.on || h->forwarded || h->adjusts_request || h->names;
+	h->late_edits = h->originalto.on || h->forwarded || h->name_header || h->adjusts_request || h->names;
 }
 
 /* ---- option forwardfor, option originalto ---- */
@@ -154,6 +157,26 @@ void kw_header_names(struct reader *r, size_t first, const void *data)
 	}
 	say(r, DIAG_ERROR, first, "option http-restrict-req-hdr-names takes preserve, delete or reject, not \"%s\"",
 	    word_at(r, first));
+}
+
+/* http-send-name-header NAME */
+void kw_name_header(struct reader *r, size_t first, const void *data)
+{
+	static const char *const of_the_message[] = {"connection", "content-length", "transfer-encoding"};
+	struct cfg_http *h = &r->proxy->set.http;
+	const char *name = word_at(r, first);
+
+	for (size_t i = 0; i < sizeof(of_the_message) / sizeof(of_the_message[0]); i++)
+		if (!strcasecmp(name, of_the_message[i])) {
+			say(r, DIAG_ERROR, first, "%s says how a request is read, and cannot be the name of its server", name);
+			return;
+		}
+	if (!is_token(name)) {
+		say(r, DIAG_ERROR, first, "\"%s\" is no name of a header", name);
+		return;
+	}
+	h->name_header = keep_word(r, first);
+	count_late_edits(h);
 }
 
 void kw_adjust_case(struct reader *r, size_t first, const void *data)

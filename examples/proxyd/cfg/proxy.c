@@ -340,6 +340,7 @@ const struct keyword cfg_keywords_proxy[] = {
      "[meth METHOD] [uri URI] [ver VERSION] [hdr NAME VALUE] [body TEXT]"},
     {"http-error status", 0, 1, READER_ANY, kw_http_error, NULL, "STATUS errorfile FILE"},
     {"http-reuse", BACK, 1, 1, kw_http_reuse, NULL, "never, safe, aggressive or always"},
+    {"http-send-name-header", BACK, 1, READER_ANY, kw_name_header, NULL, "NAME"},
     {"http-after-response", 0, 1, READER_ANY, kw_rules, KIND(RULES_AFTER_RESPONSE),
      "ACTION [if CONDITION]"},
     {"http-request", 0, 1, READER_ANY, kw_rules, KIND(RULES_REQUEST), "ACTION [if CONDITION]"},

@@ -287,7 +287,7 @@ void kw_http_reuse(struct reader *r, size_t first, const void *data);
 void kw_monitor_uri(struct reader *r, size_t first, const void *data);
 
 /* cfg/forwarded.c */
-keyword_fn kw_forwardfor, kw_forwarded, kw_header_names, kw_adjust_case, kw_case, kw_case_file;
+keyword_fn kw_forwardfor, kw_forwarded, kw_header_names, kw_name_header, kw_adjust_case, kw_case, kw_case_file;
 
 /* cfg/errors.c */
 void kw_errorfile(struct reader *r, size_t first, const void *data);

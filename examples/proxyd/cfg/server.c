@@ -559,7 +559,7 @@ static struct cfg_server *nameless(struct reader *r, const struct diag_place *at
 	if (!s)
 		return NULL;
 	*s = cfg_server_default;
-	s->name = "<NOSRV>";
+	s->name = CFG_NO_SERVER;
 	s->at = *at;
 	return s;
 }

@@ -29,7 +29,6 @@ static const struct {
 	{"http-request send-spoe-group", "this version speaks no SPOP"},
 	{"http-response ot-group", "this version sends no traces"},
 	{"http-response send-spoe-group", "this version speaks no SPOP"},
-	{"http-send-name-header", "a request is written before its server is chosen: write http-request set-header in a backend of one server"},
 	{"httpclient.resolvers.id", "this version asks nobody by HTTP but servers"},
 	{"httpclient.resolvers.prefer", "this version asks nobody by HTTP but servers"},
 	{"httpclient.ssl.ca-file", "this version asks nobody by HTTP but servers"},

@@ -345,6 +345,7 @@ struct backend {
 	int redispatch;
 	unsigned retry_on;		    /* enum cfg_retry */
 	bool rotates, redirects; /* redirects: a server has "redir" */
+	unsigned name_max; /* bytes of its servers' longest name; 0: they have none */
 	const struct expr *hash, *persist; /* balance hash, persist rdp-cookie; NULL: not */
 	bool hashes_source, hashes_request; /* its algorithm wants a key of that */
 	struct conn_timeouts timeout;	    /* without the client's */

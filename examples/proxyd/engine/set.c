@@ -126,6 +126,8 @@ static bool add_server(struct engine *e, struct set *s, struct backend *b, const
 	s->back[s->n_servers] = cfg_server_back(c) ? tls_back_hold(cfg_server_back(c)) : NULL;
 	s->line[s->n_servers++] = c;
 	b->redirects |= c->redir != NULL;
+	if (strcmp(c->name, CFG_NO_SERVER) != 0 && strlen(c->name) > b->name_max)
+		b->name_max = (unsigned)strlen(c->name);
 	b->n_servers++;
 	if (c->cookie)
 		b->cookies[b->n_cookies++] = (struct backend_cookie){c->cookie, server};

@@ -11,7 +11,7 @@ import ssl
 import subprocess
 import threading
 
-from support import Asked, Proxy, Server, config, free_port, main, named, read_all, read_head, read_n, until
+from support import Asked, Proxy, Server, config, free_port, main, named, read_all, read_head, read_message, read_n, until
 from tls_support import Authority
 
 HTTP = "defaults\n    mode http\n    timeout connect 2s\n    timeout client 10s\n    timeout server 10s\n"
@@ -456,6 +456,41 @@ def test_a_websocket_has_a_key(binary):
             status = re.match(r"HTTP/1\.1 (\d+) ", answer).group(1)
             assert status == wanted, (protocol, key, answer)
             assert wanted != "101" or answer.endswith("hello"), answer
+
+
+NAMES = """
+listen l
+    mode http
+    bind 127.0.0.1:{port}
+    http-send-name-header X-Backend
+    option redispatch
+    retries 1
+    balance roundrobin
+    server one 127.0.0.1:{one}
+    server the-second-one 127.0.0.1:{two} maxconn 1
+    server closed 127.0.0.1:{closed}
+"""
+
+
+def test_a_server_is_told_its_name(binary):
+    def serve(server, c):
+        f = c.makefile("rb")
+        while (head := read_message(f)[0]):
+            name, = re.findall(rb"(?i)\r\nx-backend:[ \t]*(.*?)\r", head)
+            names.append((server, name))
+            server.counted()
+            c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    names = []
+    one, two, closed = Server(serve), Server(serve), free_port()
+    with Proxy(binary, config(NAMES, one=one.port, two=two.port, closed=closed)) as p:
+        with p.connect() as c:
+            f = c.makefile("rb")
+            for body in b"", b"x" * 40000:
+                for _ in range(6):
+                    c.sendall(b"POST / HTTP/1.1\r\nHost: h\r\nX-Backend: mine\r\nx-backend: too\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+                    assert read_message(f)[1] == b"ok"
+        assert len(names) == 12 and set(names) == {(one, b"one"), (two, b"the-second-one")}, names
 
 
 if __name__ == "__main__":

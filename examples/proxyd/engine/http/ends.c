@@ -135,6 +135,41 @@ static int add_forwarded(struct worker *w, struct exchange *x, struct http_msg *
 	return v.full ? -ENOSPC : !v.len ? 0 : http_add(m, "Forwarded", 9, v.text, v.len);
 }
 
+/* Room for the name of any of its servers, for none is chosen yet: http_name_server() has the rest. */
+static int add_name(const struct backend *b, struct http_msg *m)
+{
+	char room[CFG_NAME_MAX + 16];
+	size_t n = b->name_max < sizeof(room) ? b->name_max : sizeof(room);
+
+	memset(room, '-', n);
+	return http_set(m, b->http->name_header, strlen(b->http->name_header), room, n);
+}
+
+void http_name_server(const struct exchange *x, char *head, size_t len)
+{
+	const struct backend *b = x->seeker.backend;
+	size_t name_len = strlen(x->seeker.server->name), header_len;
+	char *line = head, *end;
+
+	if (!b->http->name_header || !b->name_max)
+		return;
+	header_len = strlen(b->http->name_header);
+	while ((end = memchr(line, '\r', len - (size_t)(line - head))) && end > line) {
+		size_t room = (size_t)(end - line) - header_len - 2;
+
+		if ((size_t)(end - line) == header_len + 2 + b->name_max && line[header_len] == ':' &&
+		    http_same_name(line, header_len, b->http->name_header, header_len)) {
+			char *value = line + header_len + 2;
+
+			memset(value, ' ', room); /* before the name: they are none of it (RFC 9112, section 5) */
+			if (name_len <= room) /* else it came with a later configuration */
+				memcpy(value + room - name_len, x->seeker.server->name, name_len);
+			return;
+		}
+		line = end + 2;
+	}
+}
+
 int http_edit_late(struct worker *w, struct exchange *x, struct http_msg *m)
 {
 	const struct client *c = x->client;
@@ -146,6 +181,8 @@ int http_edit_late(struct worker *w, struct exchange *x, struct http_msg *m)
 		e = add_forwarded(w, x, m, &to);
 	if (!e) /* of both, the frontend's */
 		e = http_add_forwarded_for(m, front->originalto.on ? &front->originalto : &back->originalto, to.family, to.addr);
+	if (!e && back->name_header && x->seeker.backend->name_max)
+		e = add_name(x->seeker.backend, m);
 	if (!e && back->adjusts_request)
 		e = http_adjust_case(m, c->frontend->set->cfg->global.cases);
 	return e;

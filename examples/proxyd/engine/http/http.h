@@ -500,6 +500,8 @@ bool http_restrict_names(struct worker *w, struct exchange *x, struct http_msg *
 
 /* What is changed when the backend is chosen: see cfg_http.late_edits. 0 or -ENOSPC, -ENOMEM. */
 int http_edit_late(struct worker *w, struct exchange *x, struct http_msg *m);
+/* http-send-name-header: the head, as it is written, names the server that is set now. */
+void http_name_server(const struct exchange *x, char *head, size_t len);
 
 /* What an error page, which has a head for everybody, is told of its client. */
 struct own_end {

@@ -186,6 +186,7 @@ static void start(struct worker *w, struct exchange *x, const char *data, size_t
 	for (;;) {
 		struct client *c = x->client;
 
+		http_name_server(x, (char *)(uintptr_t)data, len); /* of our own buffers */
 		while (link_reuse(w, x))
 			if (send_reused(w, x, data, len))
 				return;
