@@ -29,6 +29,7 @@
 #include "conn.h"
 #include "counters.h"
 #include "engine.h"
+#include "nap.h"
 #include "rules/vars.h"
 #include "timer.h"
 
@@ -625,14 +626,8 @@ struct worker {
 		struct session_queue spent; /* sessions that have left a socket */
 	} host[SPENT_HOSTS];
 	uint32_t host_turns;
-	/* naps */
-	unsigned last_batch;
+	struct nap nap;
 	bool crowded; /* more wait to be accepted */
-	uint64_t rate_since_ns, rate_events, rate; /* events per second */
-	uint64_t last_turn_ns, burst_since_ns, burst_events;
-	uint64_t busy_since_ns;
-	unsigned n_seen, n_busy; /* connections with events in this window, in the last one */
-	uint8_t window;
 	int log_fd[3]; /* datagram sockets for IPv4, IPv6, unix; -1: not opened yet */
 	char *large;   /* WORKER_SCRATCH_BULK, when first needed */
 	uint32_t head_max, fields_max; /* bytes and fields of an HTTP head, of the last set */

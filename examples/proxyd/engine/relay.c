@@ -161,6 +161,8 @@ static ssize_t relay_copy(struct worker *w, struct session *s, enum conn_end end
 		 * not announced again. */
 		bool emptied = handle_is_emptied(&s->handle[end], (size_t)n, cap) && !side->urgent;
 
+		if (end == CONN_SERVER)
+			nap_answered(&w->nap, w->now_ns - side->active_ns);
 		conn_did_read(&s->conn, end, (size_t)n, emptied && !side->hup, w->now_ns);
 		judge_bulk(s, (size_t)n, cap);
 		/* MORE: the FIN that follows at once rides on this segment. */

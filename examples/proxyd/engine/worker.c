@@ -2,12 +2,6 @@
 /*
  * The loop of one worker. Every descriptor is put into epoll once, edge-triggered, for its whole
  * life; what an event says is remembered in the connection's state, and session_run acts on that.
- *
- * The nap. With many connections and small batches most of the time goes into falling asleep and
- * being woken. A nap of some tens of microseconds before epoll_wait lets events gather: fewer
- * wake-ups, the same work. It is taken only when events come fast, the last batch was small and
- * there are connections enough that have events; a saturated worker has large batches and never naps. In a burst, too,
- * though little comes on the whole: many small batches take those who sent it from their work.
  */
 #include "count.h"
 #include "engine/http/http.h"
@@ -27,26 +21,16 @@
 #include "log.h"
 
 #define EVENTS_PER_TURN 256
-#define NAP_SESSIONS 16u /* fewer that have something to do are better served at once */
-#define NAP_RATE 20000u	 /* events per second */
-#define NAP_US_BURST 50
-#define NAP_US 100	 /* automatic */
-#define NAP_US_MANY 200	 /* with NAP_MANY sessions */
-#define NAP_MANY 200u
-#define RATE_WINDOW_NS UINT64_C(5000000)
-#define BUSY_WINDOW_NS UINT64_C(50000000) /* longer than most answers take */
-#define BURST_GAP_NS UINT64_C(500000) /* between two */
-#define BURST_EVENTS 8u
 #define SECOND_NS UINT64_C(1000000000)
 #define COUNT_NS SECOND_NS /* option contstats */
 
 static _Thread_local struct worker *current;
 
-static uint64_t clock_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
@@ -253,7 +237,7 @@ static void session_event(struct worker *w, struct session *s, enum conn_end end
 {
 	struct conn_side *side = &s->conn.side[end];
 
-	worker_saw(w, &s->seen);
+	nap_saw(&w->nap, &s->seen);
 	if (s->on >= SESSION_ON_DEAD ||
 	    (end == CONN_SERVER && s->handle[end].fd < 0)) { /* it may be spent */
 		spent_event(w, s);
@@ -434,39 +418,6 @@ static void free_dead(struct worker *w)
 	tell_drained(w);
 }
 
-static void count_busy(struct worker *w)
-{
-	if (w->now_ns - w->busy_since_ns < BUSY_WINDOW_NS)
-		return;
-	w->n_busy = w->n_seen;
-	w->n_seen = 0;
-	w->window++;
-	w->busy_since_ns = w->now_ns;
-}
-
-static void count_rate(struct worker *w, unsigned n)
-{
-	uint64_t passed = w->now_ns - w->rate_since_ns;
-
-	if (w->n_sessions < NAP_SESSIONS)
-		return;
-	count_busy(w);
-	w->last_batch = n;
-	if (w->now_ns - w->last_turn_ns > BURST_GAP_NS) {
-		w->burst_since_ns = w->now_ns;
-		w->burst_events = 0;
-	}
-	w->last_turn_ns = w->now_ns;
-	w->burst_events += n;
-	w->rate_events += n;
-	if (passed < RATE_WINDOW_NS)
-		return;
-	/* half the past, half the last window */
-	w->rate = (w->rate + w->rate_events * SECOND_NS / passed) / 2;
-	w->rate_events = 0;
-	w->rate_since_ns = w->now_ns;
-}
-
 /* Somebody has more to do. */
 static bool has_more(const struct worker *w)
 {
@@ -475,41 +426,21 @@ static bool has_more(const struct worker *w)
 	return !TAILQ_EMPTY(&w->again) || !TAILQ_EMPTY(&w->bulk) || (h && !(TAILQ_EMPTY(&h->again) && TAILQ_EMPTY(&h->bulk)));
 }
 
-/* Events come fast since a moment ago, though not over longer times. */
-static bool in_burst(const struct worker *w)
+static void maybe_nap(struct worker *w)
 {
-	uint64_t passed = w->now_ns - w->burst_since_ns;
+	struct timespec t = {0};
 
-	return w->burst_events >= BURST_EVENTS && w->burst_events * SECOND_NS >= NAP_RATE * passed;
-}
-
-/* 0: none. */
-static int nap_us(const struct worker *w)
-{
-	unsigned busy = w->n_busy < w->n_sessions ? w->n_busy : w->n_sessions;
-	unsigned many = busy < EVENTS_PER_TURN ? busy : EVENTS_PER_TURN;
-	int wanted;
-
-	if (busy < NAP_SESSIONS || w->last_batch * 2 >= many || w->crowded || has_more(w))
-		return 0;
-	wanted = w->engine->opts.nap_us;
-	if (!wanted)
-		return 0;
-	if (w->rate < NAP_RATE && !in_burst(w))
-		return 0;
-	if (w->rate < NAP_RATE)
-		return wanted > 0 && wanted < NAP_US_BURST ? wanted : NAP_US_BURST;
-	if (wanted > 0)
-		return wanted;
-	return busy >= NAP_MANY ? NAP_US_MANY : NAP_US;
-}
-
-static void maybe_nap(const struct worker *w)
-{
-	struct timespec t = {.tv_nsec = nap_us(w) * 1000L};
-
+	if (!w->crowded && !has_more(w))
+		t.tv_nsec = nap_us(&w->nap, w->n_sessions, w->engine->opts.nap_us) * 1000L;
 	if (t.tv_nsec)
 		nanosleep(&t, NULL);
+}
+
+/* Of `n` events, for the naps. */
+static void count_turn(struct worker *w, unsigned n)
+{
+	if (nap_turn(&w->nap, n, w->now_ns, clock_ns(CLOCK_MONOTONIC)))
+		nap_measure(&w->nap, clock_ns(CLOCK_THREAD_CPUTIME_ID));
 }
 
 static uint64_t next_deadline(const struct worker *w)
@@ -564,7 +495,8 @@ static void *loop(void *arg)
 	snprintf(name, sizeof(name), "worker %u", w->index);
 	prctl(PR_SET_NAME, name);
 	prctl(PR_SET_TIMERSLACK, 1UL); /* a nap of 100 us shall not last 150 */
-	w->now_ns = w->rate_since_ns = clock_ns();
+	w->now_ns = clock_ns(CLOCK_MONOTONIC);
+	nap_init(&w->nap, w->now_ns);
 	while (!w->quit) {
 		uint64_t due;
 		int n;
@@ -574,18 +506,19 @@ static void *loop(void *arg)
 		maybe_nap(w);
 		due = next_deadline(w);
 		n = call_epoll_wait(w->epoll_fd, events, EVENTS_PER_TURN, timeout(w, due));
-		w->now_ns = clock_ns();
+		w->now_ns = clock_ns(CLOCK_MONOTONIC);
 		counter_add(&w->n_loops, 1);
 		counter_add(&w->n_events, n > 0 ? (uint64_t)n : 0);
 		w->crowded = false;
 		for (int i = 0; i < n; i++)
 			dispatch(w, &events[i]);
-		count_rate(w, n > 0 ? (unsigned)n : 0);
 		run_again(w);
 		run_bulk(w, n > 0 ? (unsigned)n : 0);
 		if (due <= w->now_ns)
 			run_timers(w);
 		free_dead(w);
+		if (w->n_sessions >= NAP_CONNECTIONS)
+			count_turn(w, n > 0 ? (unsigned)n : 0);
 	}
 	return NULL;
 }

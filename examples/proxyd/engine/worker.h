@@ -53,13 +53,6 @@ int worker_watch(struct worker *w, struct handle *h, uint32_t events);
 int worker_rewatch(struct worker *w, struct handle *h, uint32_t events);
 void worker_unwatch(struct worker *w, struct handle *h);
 
-/* It has an event. Who has none for long is idle: see the nap in worker.c. */
-static inline void worker_saw(struct worker *w, uint8_t *seen)
-{
-	w->n_seen += *seen != w->window;
-	*seen = w->window;
-}
-
 /* ---- rate.c ---- */
 
 /* How long connections of this listener are to wait, in ns; 0: not at all. */

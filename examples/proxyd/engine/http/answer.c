@@ -146,6 +146,7 @@ void exchange_take_answer(struct worker *w, struct exchange *x, uint32_t at, uin
 	x->status = m->status;
 	if (!x->answered_ns) /* it was not held */
 		x->answered_ns = w->now_ns;
+	nap_answered(&w->nap, w->now_ns - x->connected_ns);
 	/* 501 and 505 are the client's doing */
 	observe(w, x->seeker.server, m->status < 500 || m->status == 501 || m->status == 505 ? OBSERVED_ANSWER
 											      : OBSERVED_BAD_ANSWER);

@@ -615,7 +615,7 @@ static void give_up(struct worker *w, struct client *c, bool lost)
 
 void client_event(struct worker *w, struct client *c, uint32_t events)
 {
-	worker_saw(w, &c->seen);
+	nap_saw(&w->nap, &c->seen);
 	if (events & EPOLLOUT)
 		c->writable = true;
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR) && !c->eof)

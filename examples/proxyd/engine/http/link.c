@@ -221,7 +221,7 @@ void link_event(struct worker *w, struct link *l, uint32_t events)
 			idle_event(w, l);
 		return;
 	}
-	worker_saw(w, &x->client->seen);
+	nap_saw(&w->nap, &x->client->seen);
 	if (!l->connected) {
 		if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP) || l->h.tls) {
 			l->hup = events & (EPOLLRDHUP | EPOLLHUP);
