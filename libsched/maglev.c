@@ -13,7 +13,7 @@
 #include "libsched/snapshot.h"
 #include "libsched/usual.h"
 
-#define SLOTS 65537 /* a prime: a server's walk sees every slot */
+#define SLOTS 65537  /* a prime: a server's walk sees every slot */
 _Static_assert(LB_SERVERS_MAX <= UINT16_MAX + 1,
 	       "a place takes half a word: 128 KiB of slots stay near at hand");
 #define TRIES_MAX 15 /* further slots for a key whose server may not be chosen */

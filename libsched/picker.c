@@ -470,10 +470,11 @@ static inline __attribute__((always_inline)) int finish(struct lb_picker *p, uin
 {
 	const struct lb_snapshot *s = p->snap;
 	const ssize_t place = snapshot_find_known(s, id);
-	const struct snap_server *e = &s->at[place];
+	const struct snap_server *e;
 
 	if (__builtin_expect(place < 0, 0))
 		return -ENOENT;
+	e = &s->at[place];
 	if (__builtin_expect(e->maxconn || !server_finish_own(&p->counting, e->slot, o), 0))
 		finish_any(p, e, o);
 	if (s->setup.ops.on_done && (size_t)place < s->n)
