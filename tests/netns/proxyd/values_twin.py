@@ -280,6 +280,26 @@ def test_empty_values_of_a_list_count(binary):
             assert body.rstrip() == wanted.rstrip(), (lines, body, wanted)
 
 
+STATUS = """
+frontend f
+    mode http
+    bind 127.0.0.1:{port}
+    http-request deny status 405 if { path /own }
+    http-request deny status 499 if { path /any }
+    http-request deny deny_status 405 if { path /page }
+    http-request deny status 405 default-errorfiles if { path /said }
+    http-request deny
+"""
+
+
+def test_a_status_alone_is_a_whole_answer(binary):
+    with Proxy(binary, config(STATUS)) as p:
+        for path, status, has_page in (("own", 405, False), ("any", 499, False), ("page", 405, True), ("said", 405, True), ("", 403, True)):
+            head, body = get(p, "/" + path).split("\r\n\r\n", 1)
+            assert head.startswith(f"HTTP/1.1 {status} ") and ("<html>" in body) == has_page, (path, head, body)
+            assert has_page or ("content-length: 0" in head.lower() and not body), (path, head, body)
+
+
 PAIRS = """
 frontend f
     mode http

@@ -121,7 +121,7 @@ static bool read_errorfiles(struct words *w, struct answer *a)
 bool read_answer(struct words *w, struct rule *rule)
 {
 	struct answer *a = w->r->memory->alloc(w->r->memory->owner, sizeof(*a));
-	bool more = false, has_fields = false;
+	bool more = false, has_fields = false, is_own = rule->data == VERDICT_RETURN;
 
 	if (!a)
 		return rule_fail(w->e, "%s", "");
@@ -132,6 +132,7 @@ bool read_answer(struct words *w, struct rule *rule)
 		if (!strcmp(word, "status") || !strcmp(word, "deny_status")) {
 			if (!rule_read_number(w, "a status", 200, 599, &a->status))
 				return false;
+			is_own |= *word == 's'; /* "deny_status" alone means the page */
 		} else if (!strcmp(word, "content-type")) {
 			const char *type = rule_need_word(w, "a media type");
 
@@ -177,12 +178,12 @@ bool read_answer(struct words *w, struct rule *rule)
 	if (a->content.n && !a->content_type)
 		return rule_fail(
 		    w->e, "a text needs a content-type: write content-type text/plain before it");
-	if (a->kind == ANSWER_COMPOSED && rule->data != VERDICT_RETURN && !more && !has_fields)
+	if (a->kind == ANSWER_COMPOSED && !is_own && !more && !has_fields)
 		a->kind = ANSWER_STANDARD;
 	if (a->kind == ANSWER_STANDARD && !http_has_page(a->status))
 		return rule_fail(w->e, "there is no page for %u: write a text for it, or return status %u", a->status, a->status);
 	rule->number = a->status;
-	rule->answer = more || has_fields || a->kind == ANSWER_PAGE || rule->data == VERDICT_RETURN ? a : NULL;
+	rule->answer = a->kind != ANSWER_STANDARD || rule->data == VERDICT_RETURN ? a : NULL;
 	return true;
 }
 
