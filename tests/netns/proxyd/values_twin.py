@@ -292,6 +292,37 @@ frontend f
 """
 
 
+TARPIT = """
+defaults
+    log stdout format raw local0
+    timeout client 5s
+    timeout server 5s
+    timeout connect 5s
+frontend f
+    mode http
+    option httplog
+    timeout tarpit 50ms
+    bind 127.0.0.1:{port}
+    http-request set-var(txn.path) path
+    http-request tarpit status 404 content-type text/plain lf-string "no %[var(txn.path)]" hdr X-A "%[src]" if { path_beg /text }
+    http-request tarpit status 405 if { path /own }
+    http-request tarpit deny_status 429
+    http-after-response set-header X-After yes
+"""
+
+
+def test_a_tarpit_has_an_answer_of_its_own(binary):
+    with Proxy(binary, config(TARPIT)) as p:
+        head, body = get(p, "/text/x", b"Content-Length: 2\r\n").split("\r\n\r\n", 1)
+        assert head.startswith("HTTP/1.1 404 ") and "\r\nx-a: 127.0.0.1" in head.lower() and "\r\nx-after: yes" in head.lower() and body == "no /text/x", (head, body)
+        head, body = get(p, "/own").split("\r\n\r\n", 1)
+        assert head.startswith("HTTP/1.1 405 ") and body == "", (head, body)
+        head, body = get(p, "/").split("\r\n\r\n", 1)
+        assert head.startswith("HTTP/1.1 429 ") and "<html>" in body, (head, body)
+        for status, path in ((404, "text/x"), (405, "own"), (429, "")):
+            until(f"{path} is logged", lambda: re.search(rf'f/<NOSRV> -1/\d+/-1/-1/\d+ {status} \d+ - - PT-- .*"GET /{path} ', p.text()))
+
+
 def test_a_status_alone_is_a_whole_answer(binary):
     with Proxy(binary, config(STATUS)) as p:
         for path, status, has_page in (("own", 405, False), ("any", 499, False), ("page", 405, True), ("said", 405, True), ("", 403, True)):

@@ -293,6 +293,8 @@ void exchange_route(struct worker *w, struct exchange *x, uint32_t head_len, siz
 
 /* Denied with this status when the time of the tarpit is over. */
 void exchange_tarpit(struct worker *w, struct exchange *x, unsigned status);
+/* What follows when its time is over. */
+void http_tarpit_over(struct worker *w, struct exchange *x);
 
 /*
  * It cannot be answered: an own answer of this status if none was begun, and the end of the client's

@@ -264,39 +264,77 @@ static struct text page_of(struct worker *w, struct exchange *x, const struct an
 	return page;
 }
 
-/* Answers, and lets the client go on if its request is whole. */
-static void reply(struct worker *w, struct exchange *x, const struct verdict *v, struct run *r)
+/* A rule's answer, in w->http->written. False: it has no room. */
+static bool write_reply(struct worker *w, struct exchange *x, const struct verdict *v, struct run *r, bool keeps,
+			struct text *ret)
 {
-	struct client *c = x->client;
-	struct own_end end = {
-	    .minor = x->minor,
-	    .headless = x->method == HTTP_METHOD_HEAD,
-	    .keeps = x->client_keeps && x->up.done && !c->eof && !client_leaves(w, c),
-	};
+	struct own_end end = {.minor = x->minor, .headless = x->method == HTTP_METHOD_HEAD, .keeps = keeps};
 	struct reply to = {.at = w->http->written, .cap = sizeof(w->http->written)};
 	bool is_page = v->answer && v->answer->kind != ANSWER_COMPOSED;
 
 	x->status = v->status;
-	if (is_page) {
+	if (is_page)
 		put_page(&to, page_of(w, x, v->answer), v->answer, r);
-	} else {
+	else
 		compose(&to, v, r, &end);
-	}
-	if (to.full) {
+	if (to.full)
+		return false;
+	to.len = http_after_own(w, x->client, x->seeker.backend, to.at, to.len, to.cap, is_page ? &end : NULL);
+	x->client_keeps = end.keeps;
+	*ret = text_of(to.at, to.len);
+	return true;
+}
+
+static void send_reply(struct worker *w, struct exchange *x, struct text t)
+{
+	x->link_keeps = false;
+	x->bytes += t.len;
+	x->down.done = true;
+	x->answered_ns = 0;
+	if (client_give(w, x->client, t.at, t.len, 0))
+		exchange_finish(w, x);
+	else
+		exchange_fail(w, x, 0, 'R', 'D');
+}
+
+/* Answers, and lets the client go on if its request is whole. */
+static void reply(struct worker *w, struct exchange *x, const struct verdict *v, struct run *r)
+{
+	struct client *c = x->client;
+	struct text t;
+
+	if (!write_reply(w, x, v, r, x->client_keeps && x->up.done && !c->eof && !client_leaves(w, c), &t)) {
 		exchange_fail(w, x, 500, 'P', 'R');
 		return;
 	}
 	x->cause = (struct conn_end_cause){v->kind == VERDICT_DENY ? 'P' : 'L', r->response ? 'H' : 'R'};
-	x->link_keeps = false;
-	to.len = http_after_own(w, c, x->seeker.backend, to.at, to.len, to.cap, is_page ? &end : NULL);
-	x->client_keeps = end.keeps;
-	x->bytes += to.len;
-	x->down.done = true;
-	x->answered_ns = 0;
-	if (client_give(w, c, to.at, to.len, 0))
-		exchange_finish(w, x);
+	send_reply(w, x, t);
+}
+
+/* What a rule says is written now, while the request is there; it lies where a request would that goes on. */
+static void tarpit(struct worker *w, struct exchange *x, const struct verdict *v, struct run *r)
+{
+	struct text t;
+
+	if (!v->answer) {
+		exchange_tarpit(w, x, v->status);
+		return;
+	}
+	chunk_free(&x->request);
+	if (write_reply(w, x, v, r, false, &t) && chunk_append(&x->request, t.at, t.len))
+		exchange_tarpit(w, x, x->status);
 	else
-		exchange_fail(w, x, 0, 'R', 'D');
+		exchange_fail(w, x, 500, 'P', 'R');
+}
+
+void http_tarpit_over(struct worker *w, struct exchange *x)
+{
+	if (!x->request) {
+		exchange_fail(w, x, x->status, 'P', 'T');
+		return;
+	}
+	x->cause = (struct conn_end_cause){'P', 'T'};
+	send_reply(w, x, text_of(x->request->data, x->request->len));
 }
 
 /* As HAProxy: of what goes on or is denied, not of what a rule answers in another way. */
@@ -336,7 +374,7 @@ static bool obey(struct worker *w, struct exchange *x, const struct verdict *v, 
 		return false;
 	case VERDICT_TARPIT:
 		keep_cookie(x, r);
-		exchange_tarpit(w, x, v->status);
+		tarpit(w, x, v, r);
 		return false;
 	case VERDICT_SILENT_DROP:
 		run_hide_end(x->client->h.fd);

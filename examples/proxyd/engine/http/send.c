@@ -363,7 +363,7 @@ void exchange_expired(struct worker *w, struct exchange *x)
 {
 	switch (x->state) {
 	case EXCHANGE_TARPIT:
-		exchange_fail(w, x, x->status, 'P', 'T');
+		http_tarpit_over(w, x);
 		break;
 	case EXCHANGE_BODY:
 		x->asked_ns = 0; /* it is no whole request, for the log */
