@@ -40,13 +40,15 @@ const char *check_code_text(enum health_code code)
 }
 
 /* HAProxy's words for where in a tcp-check a connection failed; with several of them it may be any. */
-static const char *failed_step(const struct server *s, enum health_code code)
+static const char *failed_step(const struct server *s, const struct health_check_status *status)
 {
 	const struct cfg_check *c = s->admin.backend ? &s->admin.backend->proxy->set.check : NULL;
 	unsigned n_connects = 0;
 
-	if (!c || !c->is_tcp_check || (code != HEALTH_CODE_L4CON && code != HEALTH_CODE_L4TOUT))
+	if (!c || !c->is_tcp_check || (status->code != HEALTH_CODE_L4CON && status->code != HEALTH_CODE_L4TOUT))
 		return "";
+	if (*status->text && (status->code == HEALTH_CODE_L4TOUT || !status->error))
+		return ""; /* an expectation, with such a status of its own, which tells its step */
 	for (unsigned i = 0; i < c->n_steps; i++)
 		n_connects += c->step[i].action == CFG_STEP_CONNECT;
 	if (c->n_steps && c->step[0].action != CFG_STEP_CONNECT && cfg_first_step(c) != c->step)
@@ -79,7 +81,7 @@ void check_info(const struct server *s, const struct health_check_status *c, cha
 {
 	bool well = c->verdict == HEALTH_OK || c->verdict == HEALTH_OK_DRAIN;
 
-	snprintf(buf, cap, "%.300s%s", told(s, c), well ? "" : failed_step(s, c->code));
+	snprintf(buf, cap, "%.300s%s", told(s, c), well ? "" : failed_step(s, c));
 }
 
 void check_reason(const struct server *s, char *buf, size_t cap)
