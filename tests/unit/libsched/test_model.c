@@ -294,6 +294,28 @@ static void same_as_the_model(const char *algo, uint32_t seed)
 		same_as_the_model_with(algo, seed, 20, true);
 }
 
+/* Edits alone seldom make a group of just so many, and each number has a tree of its own shape. */
+static void trees_of_each_size_choose_alike(void **state)
+{
+	static const char *const algos[] = {"lc", "wlc", "sed"};
+
+	for (int n = 0; n < 3 * SERVERS; n++) {
+		const char *algo = algos[n % 3];
+		struct run r = {
+		    .random = (uint32_t)n + 1, .servers = n / 3 + 1, .g = group_new(algo)};
+
+		while (r.m.n < r.servers)
+			add_one(&r);
+		commit(r.g);
+		r.p = picker_of(r.g);
+		for (int step = 0; step < 300; step++) {
+			pick_in_both(&r, algo);
+			end_some(&r);
+		}
+		lb_group_free(r.g);
+	}
+}
+
 static void rr_is_the_kernels(void **state)
 {
 	for (uint32_t seed = 1; seed <= 5; seed++)
@@ -335,6 +357,7 @@ int main(void)
 	    cmocka_unit_test(lc_is_the_kernels),
 	    cmocka_unit_test(wlc_is_the_kernels),
 	    cmocka_unit_test(sed_nq_fo_and_ovf_are_the_kernels),
+	    cmocka_unit_test(trees_of_each_size_choose_alike),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
