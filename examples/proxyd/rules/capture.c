@@ -35,23 +35,23 @@ static struct text value_of(const struct http_msg *m, const struct http_field *f
 }
 
 /* The cookie whose "name=value" begins with what is wanted; of Set-Cookie only the first word counts. */
-static bool find_cookie(struct text field, const char *wanted, bool only_first, struct text *ret)
+static bool find_cookie(const struct http_msg *m, struct text field, const char *wanted, struct text *ret)
 {
 	size_t len = strlen(wanted);
 
 	while (field.len) {
-		const char *end = memchr(field.at, ';', field.len);
-		struct text one = text_of(field.at, end ? (size_t)(end - field.at) : field.len);
+		struct text one = text_of(field.at, http_cookie_len(m, field.at, field.len));
+		size_t passed = one.len < field.len ? one.len + 1 : one.len;
 
-		field.at += one.len + (end != NULL);
-		field.len -= one.len + (end != NULL);
+		field.at += passed;
+		field.len -= passed;
 		while (one.len && (*one.at == ' ' || *one.at == '\t'))
 			one.at++, one.len--;
 		if (one.len >= len && !strncmp(one.at, wanted, len)) {
 			*ret = one;
 			return true;
 		}
-		if (only_first)
+		if (m->is_response)
 			return false;
 	}
 	return false;
@@ -80,7 +80,7 @@ void capture_cookie(struct captures *c, const struct capture_slots *s, enum capt
 
 		if (http_same_name(http_text(m, m->field[k].name), m->field[k].name.len, field,
 				   strlen(field)) &&
-		    find_cookie(value_of(m, &m->field[k]), s->cookie, side == CAPTURE_RESPONSE, &t))
+		    find_cookie(m, value_of(m, &m->field[k]), s->cookie, &t))
 			keep(&c->cookie[side], t, s->cookie_len);
 	}
 }

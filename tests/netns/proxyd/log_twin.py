@@ -103,7 +103,7 @@ def test_httplog(binary):
     timeout tarpit 10ms
     use_backend down if { path /down }
 """, [
-        ("GET /a?b HTTP/1.1", "User-Agent: abcdef", "Cookie: a=b; SID=12"),
+        ("GET /a?b HTTP/1.1", "User-Agent: abcdef", 'Cookie: a="b;SID=0",SID=12'),
         ('GET /x"y HTTP/1.1',),
         ("GET /no HTTP/1.1", "Cookie: SID=12"),
         ("GET /go HTTP/1.1", "Cookie: SID=12"),

@@ -346,6 +346,8 @@ def test_pairs_and_tokens(binary):
             ("/?b&c=7&b=8", b"Cookie: c=1; d=2; c=3\r\nX-Token: Bearer t2\r\nAuthorization: Bearer t1\r\n", "3 3 2 3 1 <8> <7> t1 t2 /?b&c=7&b=8 1"),
             ("/?b", b"Cookie: c; =x\r\nCookie: c=9\r\n", "9 9 1 2 x <> <>   /?b 1"),
             ("/x", b"Cookie: d=2\r\nX-Token: t2\r\n", "  0 1 2 <> <>   /x "),
+            ("/x", b'Cookie: d=2,c=5; e="x,c=7;c=8"\r\n', "5 5 1 3 2 <> <>   /x "),
+            ("/x", b'Cookie: e="c=7;c=8\r\n', '  0 1 "c=7;c=8 <> <>   /x '),
             ("http://h/y?a=1", b"", "  0 0  <> <1>   /y?a=1 1"),
         ):
             body = get(p, target, head).split("\r\n\r\n", 1)[1]

@@ -31,12 +31,6 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* Commas are of requests that RFC 2109 wrote; an answer has one cookie, and dates behind it. */
-static bool is_separator(const struct http_msg *m, char c)
-{
-	return c == ';' || (c == ',' && !m->is_response);
-}
-
 /* The next pair "name=value" from *at of the field's value on. A word alone has no name. */
 static bool next_pair(const struct http_msg *m, struct http_span list, uint32_t *at,
 		      struct http_span *name, struct http_span *value)
@@ -44,13 +38,11 @@ static bool next_pair(const struct http_msg *m, struct http_span list, uint32_t 
 	const char *text = http_text(m, list);
 	uint32_t begin = *at, end, equals, name_end;
 
-	while (begin < list.len && (is_blank(text[begin]) || is_separator(m, text[begin])))
+	while (begin < list.len && (is_blank(text[begin]) || http_ends_cookie(m, text[begin])))
 		begin++;
 	if (begin >= list.len)
 		return false;
-	for (end = begin; end < list.len && !is_separator(m, text[end]); end++)
-		;
-	*at = end;
+	*at = end = begin + (uint32_t)http_cookie_len(m, text + begin, list.len - begin);
 	for (equals = begin; equals < end && text[equals] != '='; equals++)
 		;
 	for (name_end = equals < end ? equals : begin; name_end > begin && is_blank(text[name_end - 1]);)
@@ -111,7 +103,7 @@ static int replace(struct http_msg *m, unsigned field, struct http_span span, co
 	memcpy(value + n, text, len);
 	memcpy(value + n + len, http_text(m, old) + span.at + span.len, tail);
 	n += len + tail;
-	for (len = 0; !span.at && len < n && (is_separator(m, value[len]) || is_blank(value[len])); len++)
+	for (len = 0; !span.at && len < n && (http_ends_cookie(m, value[len]) || is_blank(value[len])); len++)
 		;
 	if (len == n) {
 		http_remove_at(m, field);

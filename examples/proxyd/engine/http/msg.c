@@ -148,6 +148,27 @@ bool http_next_element(const struct http_msg *m, struct http_span value, uint32_
 	return false;
 }
 
+bool http_ends_cookie(const struct http_msg *m, char c)
+{
+	return c == ';' || (c == ',' && !m->is_response);
+}
+
+size_t http_cookie_len(const struct http_msg *m, const char *text, size_t len)
+{
+	bool in_value = false, quoted = false;
+	size_t n = 0;
+
+	for (; n < len && (quoted || !http_ends_cookie(m, text[n])); n++) {
+		if (text[n] == '=')
+			in_value = true;
+		else if (text[n] == '"' && in_value)
+			quoted = !quoted;
+		else if (quoted && text[n] == '\\' && n + 1 < len)
+			n++;
+	}
+	return n;
+}
+
 static uint8_t option_of(const char *text, size_t len)
 {
 	if (IS_WORD(text, len, "close"))

@@ -185,14 +185,22 @@ static struct text trimmed(struct text t)
 	return t;
 }
 
-/* The next "name=value" of a list from *at on; a word alone is none. */
-static bool next_pair(struct text list, char delimiter, uint32_t *at, struct text *name,
+static size_t parameter_len(const char *text, size_t len)
+{
+	const char *end = memchr(text, '&', len);
+
+	return end ? (size_t)(end - text) : len;
+}
+
+/* The next "name=value" of a list, of cookies where they are of a message, from *at on; a word alone is none. */
+static bool next_pair(struct text list, const struct http_msg *cookies, uint32_t *at, struct text *name,
 		      struct text *value)
 {
 	while (*at < list.len) {
-		const char *begin = list.at + *at, *end = memchr(begin, delimiter, list.len - *at), *equals;
+		const char *begin = list.at + *at, *end, *equals;
+		size_t left = list.len - *at;
 
-		end = end ? end : list.at + list.len;
+		end = begin + (cookies ? http_cookie_len(cookies, begin, left) : parameter_len(begin, left));
 		*at = (uint32_t)(end - list.at) + 1;
 		equals = memchr(begin, '=', (size_t)(end - begin));
 		if (!equals)
@@ -215,7 +223,7 @@ static bool next_cookie(struct walk *w, struct text wanted, struct text *ret)
 
 		if (!http_same_name(http_text(w->m, f->name), f->name.len, w->name.at, w->name.len))
 			continue;
-		while (next_pair(list, ';', &w->at, &name, &value)) {
+		while (next_pair(list, w->m, &w->at, &name, &value)) {
 			bool same = !wanted.len || text_same(name, wanted, false);
 
 			if (w->m->is_response) /* what follows are attributes */
@@ -296,7 +304,7 @@ static bool parameter_text(struct text list, const struct expr_arg *arg, unsigne
 	uint32_t at = step->each ? step->at : 0;
 	bool found = false;
 
-	while (!found && next_pair(list, '&', &at, &name, ret))
+	while (!found && next_pair(list, NULL, &at, &name, ret))
 		found = !wanted.len || text_same(name, wanted, false);
 	step->at = at;
 	step->more = found;
