@@ -17,6 +17,7 @@
 #include "engine/log/forward.h"
 #include "engine/log/ring.h"
 #include "worker.h"
+#include "rules/map.h"
 
 int engine_new(const struct engine_opts *o, struct engine **ret)
 {
@@ -218,6 +219,8 @@ int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_
 		snprintf(ret_error, cap, "this process is about to end");
 		return -EBUSY;
 	}
+	if (cfg->shared) /* before workers see it */
+		cfg->shared->proc.total = &e->variables;
 	set = set_new(e, cfg, NULL, 0, maxconn, ret_error, cap);
 	if (!set)
 		return -EINVAL;

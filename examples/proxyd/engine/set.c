@@ -3,7 +3,6 @@
 #include "control.h"
 
 #include "cfg/rules.h"
-#include "rules/map.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -392,8 +391,6 @@ struct set *set_new(struct engine *e, struct cfg *cfg, const struct set_edit *ed
 	s->number = ++e->n_sets;
 	s->end_ns = UINT64_MAX;
 	s->cfg = cfg;
-	if (cfg->shared)
-		cfg->shared->proc.total = &e->variables;
 	ok = take_edits(s, edit, n_edits);
 	n_binds = count(cfg, s);
 	s->backend = calloc(s->n_backends + 1, sizeof(*s->backend));
