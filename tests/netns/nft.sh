@@ -317,6 +317,17 @@ check "and is switched on again" "$(ask 192.0.2.1 80 10)" "* web1=5 web2=5"
 in_ns lb nft delete element inet hawser port-ipv4 '{ 192.0.2.1 . tcp . 80 }'
 apply_table "$web rr" "$one 1" "$two 1"
 check "also where a service was cut off" "$(ask 192.0.2.1 80 10)" "* web1=5 web2=5"
+hold older hold 192.0.2.1 80
+hear older >/dev/null
+in_ns lb nft list table inet hawser | sed -e 's/, format [0-9]*"/, format 2"/' -e '/chain .*-again {/,/}/d' >"$work/saved"
+in_ns lb nft delete table inet hawser
+in_ns lb nft -f "$work/saved"
+check "an older version's table still serves" "$(ask 192.0.2.1 80 10)" "* web1=5 web2=5"
+check "but is not ours" "$(in_ns lb "$apply" dump)" ""
+apply_table "$web rr" "$one 1" "$two 1"
+check "until it is made anew" "$(in_ns lb nft list table inet hawser | grep -c 'chain .*-again')" 2
+check "with its connections" "$(say older hello)" hello
+drop older
 
 apply_table
 check "the recorded session is the kernel's" "$(in_ns lb "$apply" session "$session" 2>&1)" ""
