@@ -457,8 +457,8 @@ static bool accept_one(struct worker *w, struct socket_handle *l)
 	defer_count(w, l);
 	s = f->http ? NULL : session_new(w, l, fd, &from);
 	if (f->http ? !client_accept(w, l, fd, &from) : !s) {
-		close(fd);
 		count_starved(w);
+		close(fd);
 		count_closed(w, l->tally);
 		gate_leave(e, f->gate);
 		gate_leave(e, &e->gate);
