@@ -37,6 +37,7 @@ is() { # is WHAT WANT HAVE
     [ "$2" = "$3" ] && return
     printf 'FAILED: %s\n  want: %s\n  have: %s\n' "$1" "$2" "$3"
     failed=1
+    return 1
 }
 apply() { # the table on stdin; ipvsadm must see as many destinations
     local lines
@@ -198,7 +199,7 @@ tcp $address 80 rr
  10.2.0.12 80 TUN 1$1
 T
     before=$(received "$2")
-    is "tunnel${1:- ipip} for $address" "s1 1, s2 1" "$(pages "$url" "$url")"
+    is "tunnel${1:- ipip} for $address" "s1 1, s2 1" "$(pages "$url" "$url")" || in_lb ipvsadm -Lnc # who went where
     after=$(received "$2")
     [ "${before% *}" -lt "${after% *}" ] && [ "${before#* }" -lt "${after#* }" ] ||
         is "tunnel${1:- ipip}: packets out of it at both servers" "more than $before" "$after"
