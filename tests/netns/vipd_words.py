@@ -256,16 +256,19 @@ def priority(pid):
 
 def rises_when_late(router):
     """Its VRRP process gets a higher real-time priority than it began with; on a busy machine it may have one already."""
-    pid = router.vrrp()
 
     def has_risen():
-        os.kill(pid, signal.SIGSTOP)
-        time.sleep(ASLEEP_S)
-        os.kill(pid, signal.SIGCONT)
-        for _ in range(20):
-            if priority(pid) > (1 if router.is_vipd else 0):
-                return True
-            time.sleep(0.1)
+        pid = router.vrrp()
+        try:
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(ASLEEP_S)
+            os.kill(pid, signal.SIGCONT)
+            for _ in range(20):
+                if priority(pid) > (1 if router.is_vipd else 0):
+                    return True
+                time.sleep(0.1)
+        except ProcessLookupError:
+            pass  # it ended meanwhile, and has a successor
         return False  # its reload was not over, perhaps
 
     router.wait_for("a higher priority", has_risen, 80)
