@@ -4,7 +4,6 @@
  * while another node is MASTER, too: then they are not local, and a takeover need not wait for nftables.
  */
 #include <errno.h>
-#include <linux/netlink.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,24 +76,20 @@ static void on_changed(void *userdata)
 	filter_settle(userdata, true);
 }
 
-/* With what others change there, as long as this process lives. */
-static int open_watched(struct kernel *k, struct filter *f)
+static int open_with(const struct ha_nl_transport *socket, void *userdata)
 {
-	const struct conf_globals *g = &k->conf->globals;
-	char name[OPTIONS_TABLE_SIZE];
-	struct ha_nl_transport socket;
-	int r = ha_nl_mnl_open(NETLINK_NETFILTER, NULL, &socket);
+	struct kernel *k = userdata;
 
-	if (r < 0)
-		return r;
-	r = open_table(k->birth, g, &socket, &f->accept);
-	if (r < 0) {
-		socket.ops->close(socket.userdata);
-		return r;
-	}
-	nft_watch(k, socket.ops->port(socket.userdata),
-		  table_name(k->birth, &g->nft, "hawser-vrrp", name), on_changed, k);
-	return 0;
+	return open_table(k->birth, &k->conf->globals, socket, &k->filter->accept);
+}
+
+static int open_watched(struct kernel *k)
+{
+	char name[OPTIONS_TABLE_SIZE];
+
+	return nft_open_watched(
+	    k, table_name(k->birth, &k->conf->globals.nft, "hawser-vrrp", name), open_with,
+	    on_changed, k);
 }
 
 int filter_new(struct kernel *k)
@@ -113,7 +108,7 @@ int filter_new(struct kernel *k)
 	if (!k->birth->options->vrrp || !has_instances(k->birth))
 		return 0;
 	remove_old(k->birth);
-	r = n > 1 ? open_watched(k, f) : open_table(k->birth, &k->conf->globals, NULL, &f->accept);
+	r = n > 1 ? open_watched(k) : open_table(k->birth, &k->conf->globals, NULL, &f->accept);
 	if (r < 0 && n > 1)
 		log_err("no_accept has no effect, packets to the addresses are accepted: nftables: "
 			"%s",

@@ -166,12 +166,14 @@ void marks_settle(struct kernel *k); /* puts right what somebody else changed */
 void marks_release(struct kernel *k);
 
 /*
- * kernel/nft_watch.c: calls `changed` soon after somebody, but the netlink socket `port`, changed our table of nftables; not more often than
- * once a second. While the loop runs. Says so when it cannot.
+ * kernel/nft_watch.c: opens one of our tables of nftables by `open`, which is given a netlink socket for it and takes it if it succeeds. Then
+ * `changed` is called soon after somebody else changed that table; not more often than once a second, as long as this process lives. Says so
+ * when it cannot. 0, or -errno of the socket or of `open`.
  */
+typedef int nft_open_fn(const struct ha_nl_transport *socket, void *userdata);
 typedef void nft_changed_fn(void *userdata);
-void nft_watch(struct kernel *k, uint32_t port, const char *table, nft_changed_fn *changed,
-	       void *userdata);
+int nft_open_watched(struct kernel *k, const char *table, nft_open_fn *open,
+		     nft_changed_fn *changed, void *userdata);
 
 /* kernel/service.c: virtual servers, over IPVS or nftables */
 int services_new(struct kernel *k, struct services **ret);

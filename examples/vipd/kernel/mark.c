@@ -4,7 +4,6 @@
  * the service.
  */
 #include <errno.h>
-#include <linux/netlink.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,24 +84,19 @@ static void on_changed(void *userdata)
 	marks_settle(userdata);
 }
 
-/* With what others change there, as long as this process lives. */
-static int open_watched(struct kernel *k, struct marks *m)
+static int open_with(const struct ha_nl_transport *socket, void *userdata)
 {
-	const struct conf_globals *g = &k->conf->globals;
-	char name[OPTIONS_TABLE_SIZE];
-	struct ha_nl_transport socket;
-	int r = ha_nl_mnl_open(NETLINK_NETFILTER, NULL, &socket);
+	struct kernel *k = userdata;
 
-	if (r < 0)
-		return r;
-	r = open_table(k->birth, g, &socket, &m->table);
-	if (r < 0) {
-		socket.ops->close(socket.userdata);
-		return r;
-	}
-	nft_watch(k, socket.ops->port(socket.userdata),
-		  table_name(k->birth, &g->nft_marks, NULL, name), on_changed, k);
-	return 0;
+	return open_table(k->birth, &k->conf->globals, socket, &k->marks->table);
+}
+
+static int open_watched(struct kernel *k)
+{
+	char name[OPTIONS_TABLE_SIZE];
+
+	return nft_open_watched(k, table_name(k->birth, &k->conf->globals.nft_marks, NULL, name),
+				open_with, on_changed, k);
 }
 
 int marks_new(struct kernel *k)
@@ -122,7 +116,7 @@ int marks_new(struct kernel *k)
 	if (!m->mark)
 		return -ENOMEM; /* the process ends */
 	collect(k->conf, m->mark);
-	say(m, open_watched(k, m));
+	say(m, open_watched(k));
 	marks_settle(k);
 	return 0;
 }

@@ -112,7 +112,6 @@ static void on_socket(struct loop *l, int fd, uint32_t events, void *userdata)
 
 	for (int i = 0; i < DATAGRAMS_PER_TURN; i++) {
 		ssize_t n = w->socket.ops->recv(w->socket.userdata, buf, sizeof(buf));
-
 		bool lost = n == -ENOBUFS || n == -EMSGSIZE; /* that may have been about us */
 
 		if (n < 0 && !lost)
@@ -163,8 +162,8 @@ static int watch_new(struct loop *l, struct nft_watch **ret)
 	return 0;
 }
 
-void nft_watch(struct kernel *k, uint32_t port, const char *table, nft_changed_fn *changed,
-	       void *userdata)
+static void watch(struct kernel *k, uint32_t port, const char *table, nft_changed_fn *changed,
+		  void *userdata)
 {
 	int r = k->nft_watch ? 0 : watch_new(k->loop, &k->nft_watch);
 	struct nft_watch *w = k->nft_watch;
@@ -180,4 +179,20 @@ void nft_watch(struct kernel *k, uint32_t port, const char *table, nft_changed_f
 		log_warn(
 		    "nftables does not tell of changes to %s: they are found once a minute (%s)",
 		    table, strerror(-r));
+}
+
+int nft_open_watched(struct kernel *k, const char *table, nft_open_fn *open,
+		     nft_changed_fn *changed, void *userdata)
+{
+	struct ha_nl_transport socket;
+	int r = ha_nl_mnl_open(NETLINK_NETFILTER, NULL, &socket);
+
+	if (r < 0)
+		return r;
+	r = open(&socket, userdata);
+	if (r < 0)
+		socket.ops->close(socket.userdata);
+	else
+		watch(k, socket.ops->port(socket.userdata), table, changed, userdata);
+	return r;
 }

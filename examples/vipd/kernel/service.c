@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/netlink.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -520,11 +519,13 @@ static void hint_forwarding(const struct conf *c)
 	}
 }
 
-static int open_nft(const struct options *options, struct ha_nft **ret)
+static int open_nft(const struct options *options, const struct ha_nl_transport *transport,
+		    struct ha_nft **ret)
 {
 	char name[OPTIONS_TABLE_SIZE];
 	const struct ha_nft_opts o = {.size = sizeof(o),
-				      .table = options_table(options, "hawser", name)};
+				      .table = options_table(options, "hawser", name),
+				      .transport = transport};
 
 	return ha_nft_open(&o, ret);
 }
@@ -535,25 +536,19 @@ static void on_nft_changed(void *userdata)
 	services_audit(userdata);
 }
 
-/* With what others change there, as long as this process lives. */
+static int open_with(const struct ha_nl_transport *socket, void *userdata)
+{
+	struct services *s = userdata;
+
+	return open_nft(s->options, socket, &s->nft);
+}
+
 static int open_watched_nft(struct kernel *k, struct services *s)
 {
 	char name[OPTIONS_TABLE_SIZE];
-	struct ha_nl_transport socket;
-	struct ha_nft_opts o = {.size = sizeof(o),
-				.table = options_table(s->options, "hawser", name),
-				.transport = &socket};
-	int r = ha_nl_mnl_open(NETLINK_NETFILTER, NULL, &socket);
 
-	if (r < 0)
-		return r;
-	r = ha_nft_open(&o, &s->nft);
-	if (r < 0) {
-		socket.ops->close(socket.userdata);
-		return r;
-	}
-	nft_watch(k, socket.ops->port(socket.userdata), o.table, on_nft_changed, s);
-	return 0;
+	return nft_open_watched(k, options_table(s->options, "hawser", name), open_with,
+				on_nft_changed, s);
 }
 
 static void open_backend(struct kernel *k, struct services *s)
@@ -597,7 +592,7 @@ static void leave_other_backend(const struct services *s, const struct conf *old
 	if (!old || old->globals.backend == s->conf->globals.backend || s->options->ipvs_name_space)
 		return;
 	r = s->ipvs || s->conf->globals.backend == CONF_BACKEND_IPVS
-		? open_nft(s->options, &other.nft)
+		? open_nft(s->options, NULL, &other.nft)
 		: ha_ipvs_open(NULL, &other.ipvs);
 	if (r < 0)
 		return; /* it is not there: so are its services */
