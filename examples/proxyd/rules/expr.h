@@ -39,6 +39,7 @@ const struct regex *rule_regex(const struct rule_memory *m, const char *pattern,
 /* Where an expression may stand, and what a fetch needs: bits. */
 #define EXPR_REQUEST 1u	 /* HTTP request */
 #define EXPR_RESPONSE 2u /* HTTP response */
+#define EXPR_ASKED 4u	 /* HTTP request, or what is known of it when it is gone */
 
 struct expr_arg {
 	struct text text;

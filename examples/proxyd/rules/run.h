@@ -95,6 +95,8 @@ struct run {
 	/* A value of rules/tls_names.h; false: there is none. */
 	bool (*tls_info)(const struct tls *t, int what, const struct expr_arg *arg, unsigned n_args,
 			 struct scratch *scratch, struct sample *ret);
+	bool was_asked;	    /* there is, or was, a request; its method: */
+	enum http_method method;
 	bool first_request; /* of its connection */
 	struct text body;   /* what has come of the message's that rules look at, with its chunks; at NULL: not looked at */
 	bool greeted;	    /* a PROXY header came; what else it told, at NULL: nothing: */

@@ -21,24 +21,32 @@ bool http_same_name(const char *a, size_t a_len, const char *b, size_t b_len)
 	return true;
 }
 
+static const struct {
+	const char *name;
+	size_t len;
+	enum http_method method;
+} methods[] = {
+    {"GET", 3, HTTP_METHOD_GET},       {"POST", 4, HTTP_METHOD_POST},
+    {"HEAD", 4, HTTP_METHOD_HEAD},     {"PUT", 3, HTTP_METHOD_PUT},
+    {"DELETE", 6, HTTP_METHOD_DELETE}, {"OPTIONS", 7, HTTP_METHOD_OPTIONS},
+    {"PATCH", 5, HTTP_METHOD_PATCH},   {"TRACE", 5, HTTP_METHOD_TRACE},
+    {"CONNECT", 7, HTTP_METHOD_CONNECT},
+};
+
 enum http_method http_method_of(const char *text, size_t len)
 {
-	static const struct {
-		const char *name;
-		size_t len;
-		enum http_method method;
-	} methods[] = {
-	    {"GET", 3, HTTP_METHOD_GET},	 {"POST", 4, HTTP_METHOD_POST},
-	    {"HEAD", 4, HTTP_METHOD_HEAD},	 {"PUT", 3, HTTP_METHOD_PUT},
-	    {"DELETE", 6, HTTP_METHOD_DELETE},	 {"OPTIONS", 7, HTTP_METHOD_OPTIONS},
-	    {"PATCH", 5, HTTP_METHOD_PATCH},	 {"TRACE", 5, HTTP_METHOD_TRACE},
-	    {"CONNECT", 7, HTTP_METHOD_CONNECT},
-	};
-
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
 		if (len == methods[i].len && !memcmp(text, methods[i].name, len))
 			return methods[i].method;
 	return HTTP_METHOD_OTHER;
+}
+
+const char *http_method_name(enum http_method method)
+{
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		if (methods[i].method == method)
+			return methods[i].name;
+	return NULL;
 }
 
 static inline uint64_t lower_eight(const char *p)

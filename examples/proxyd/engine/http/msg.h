@@ -144,6 +144,8 @@ struct http_span http_path(const struct http_msg *m);
 struct http_span http_query(const struct http_msg *m);
 
 enum http_method http_method_of(const char *text, size_t len);
+/* NULL: OTHER. */
+const char *http_method_name(enum http_method method);
 enum http_id http_id_of(const char *name, size_t len);
 
 /* ---- Changing: 0, or -ENOSPC: the room or the field table is full, nothing was changed ---- */

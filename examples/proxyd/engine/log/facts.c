@@ -321,6 +321,8 @@ void exchange_run_facts(struct exchange_view *v, const struct endpoint *from,
 		r->server_fd = v->x->link->h.fd;
 	r->captures = v->store ? v->store->captures : NULL;
 	r->slots = v->frontend->proxy->slots;
+	r->was_asked = v->x->asked_ns;
+	r->method = v->x->method;
 	r->request_line = text_c(v->x->line);
 	r->unique_id = text_c(v->store ? v->store->unique_id : NULL);
 	if (v->x->seeker.server)

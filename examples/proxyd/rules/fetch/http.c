@@ -431,6 +431,18 @@ static bool version(const struct http_msg *m, struct sample *ret)
 	return give(ret, SAMPLE_STR, text_of(m->minor ? "1.1" : "1.0", 3));
 }
 
+/* One with a name that is known is so when the request is gone, as in HAProxy. */
+static bool method(const struct run *r, struct text *ret)
+{
+	const char *name = http_method_name(r->method);
+
+	if (r->request)
+		*ret = span_text(r->request, r->request->method_text);
+	else if (name)
+		*ret = text_of(name, strlen(name));
+	return r->request || name;
+}
+
 static bool line(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r,
 		 struct fetch_step *step, struct sample *ret)
 {
@@ -439,7 +451,7 @@ static bool line(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 
 	switch (f->data) {
 	case LINE_METHOD:
-		return give(ret, SAMPLE_STR, span_text(m, m->method_text));
+		return method(r, &t) && give(ret, SAMPLE_STR, t);
 	case LINE_PATH:
 	case LINE_PATH_QUERY:
 		return path(m, f->data == LINE_PATH_QUERY, &t) && give(ret, SAMPLE_STR, t);
@@ -632,9 +644,9 @@ const struct fetch fetches_http[] = {
     {"http_auth_pass", "", SAMPLE_STR, EXPR_REQUEST, authorization, AUTH_PASSWORD, NULL},
     {"http_auth_type", "", SAMPLE_STR, EXPR_REQUEST, authorization, AUTH_TYPE, NULL},
     {"http_auth_user", "", SAMPLE_STR, EXPR_REQUEST, authorization, AUTH_USER, NULL},
-    {"http_first_req", "", SAMPLE_BOOL, EXPR_REQUEST, is_first, 0, NULL},
-    {"meth", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_METHOD, NULL},
-    {"method", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_METHOD, NULL},
+    {"http_first_req", "", SAMPLE_BOOL, EXPR_ASKED, is_first, 0, NULL},
+    {"meth", "", SAMPLE_STR, EXPR_ASKED, line, LINE_METHOD, NULL},
+    {"method", "", SAMPLE_STR, EXPR_ASKED, line, LINE_METHOD, NULL},
     {"path", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_PATH, NULL},
     {"pathq", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_PATH_QUERY, NULL},
     {"query", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_QUERY, NULL},
