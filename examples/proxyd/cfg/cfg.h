@@ -320,11 +320,13 @@ struct cfg_hash {
 	bool domain_only;	     /* hdr: use_domain_only */
 };
 
-/* What is sent instead of an own error page, as it was in the file, with CR LF. */
+/* What is sent instead of an own error page. */
+struct answer;
 struct cfg_error {
 	const struct cfg_error *next; /* older: the first one of a status counts */
 	unsigned status;
-	const char *data;
+	const struct answer *answer; /* written for each client, or of kind ANSWER_STANDARD: the own page; NULL: */
+	const char *data;	     /* as it was in the file, with CR LF */
 	size_t len;
 	const char *section; /* not NULL: stands for the answers of that one, all if status is 0 */
 	struct diag_place at;
@@ -701,6 +703,7 @@ struct cfg {
 	char *memory_free;	  /* of the last chunk */
 	size_t memory_left, memory_used;
 	bool too_large;
+	bool composes; /* some http-error has a text that is written for each client */
 };
 
 struct upgrade; /* cfg/upgrade.h */

@@ -5,7 +5,6 @@
  */
 #include "cfg/read.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -68,14 +67,18 @@ static struct cfg_error *add_error(struct reader *r, unsigned status)
 }
 
 /* False: told. */
+static bool is_answered(struct reader *r, size_t i, unsigned status)
+{
+	if (http_has_page(status))
+		return true;
+	say(r, DIAG_WARNING, i, "status %u is never answered by the proxy: ignored", status);
+	return false;
+}
+
+/* False: told. */
 static bool read_status(struct reader *r, size_t i, unsigned *ret)
 {
-	if (!read_number(r, i, "a status", 100, 599, ret))
-		return false;
-	if (http_has_page(*ret))
-		return true;
-	say(r, DIAG_WARNING, i, "status %u is never answered by the proxy: ignored", *ret);
-	return false;
+	return read_number(r, i, "a status", 200, 599, ret) && is_answered(r, i, *ret);
 }
 
 void kw_errorfile(struct reader *r, size_t first, const void *data)
@@ -118,88 +121,38 @@ void kw_errorloc(struct reader *r, size_t first, const void *data)
 	}
 }
 
-/* ---- http-error ---- */
-
-struct page {
-	const char *type, *text; /* NULL: none */
-	char headers[1024];
-};
-
-/* Words with a value; false: told. */
-static bool read_page_word(struct reader *r, size_t *i, struct page *p)
-{
-	const char *word = word_at(r, *i), *value = word_at(r, *i + 1);
-	size_t used = strlen(p->headers);
-
-	if (*i + 1 >= r->line->n) {
-		say(r, DIAG_ERROR, *i, "\"%s\" needs a value", word);
-		return false;
-	}
-	if (!strcmp(word, "content-type")) {
-		p->type = value;
-	} else if (!strcmp(word, "string") || (!strcmp(word, "lf-string") && !strchr(value, '%'))) {
-		p->text = value;
-	} else if (!strcmp(word, "hdr") && *i + 2 < r->line->n &&
-		   !strstr(word_at(r, *i + 2), "%[")) {
-		if (snprintf(p->headers + used, sizeof(p->headers) - used, "%s: %s\r\n", value,
-			     word_at(r, *i + 2)) >= (int)(sizeof(p->headers) - used)) {
-			say(r, DIAG_ERROR, *i, "these headers are too long");
-			return false;
-		}
-		for (char *at = p->headers + used; *at && *at != ':'; at++) /* as HAProxy writes it */
-			*at = (char)tolower((unsigned char)*at);
-		++*i;
-	} else {
-		say(r, DIAG_ERROR, *i,
-		    "\"%s\" is unknown here, or not supported by this version: write errorfile "
-		    "FILE, errorfiles "
-		    "NAME, or content-type TYPE string TEXT and hdr NAME VALUE without formats",
-		    word);
-		return false;
-	}
-	*i += 2;
-	return true;
-}
-
 /* "http-error status 503 …" */
 void kw_http_error(struct reader *r, size_t first, const void *data)
 {
-	const char *what = word_at(r, first + 1);
-	struct page p = {.type = NULL};
-	char text[ERRORFILE_MAX];
+	const struct rule_memory *m = cfg_rule_memory(r);
+	struct acl_reader reader = {.memory = m};
+	struct rule_error told = {""};
+	const char *word[LEX_WORDS_MAX];
+	struct answer *a;
 	struct cfg_error *e;
-	unsigned status;
-	int n;
+	size_t n = 0, wrong;
 
-	if (!read_status(r, first, &status))
+	if (!m)
 		return;
-	if (!strcmp(what, "errorfile") || !strcmp(what, "errorfiles")) {
-		size_t len = 0;
-		char *bytes = what[9] ? NULL : read_answer(r, first + 2, &len);
-
-		e = what[9] || bytes ? add_error(r, status) : NULL;
-		if (!e)
-			return;
-		e->data = bytes;
-		e->len = len;
-		e->section = what[9] ? keep_word(r, first + 2) : NULL;
-		e->at = place_at(r, first + 2);
+	for (; first + n < r->line->n; n++)
+		word[n] = word_at(r, first + n);
+	if (!rules_read_error(&reader, word, n, &a, &wrong, &told)) {
+		say(r, DIAG_ERROR, first + wrong, "%s", *told.text ? told.text : "out of memory");
 		return;
 	}
-	for (size_t i = first + 1; i < r->line->n;)
-		if (!read_page_word(r, &i, &p))
-			return;
-	n = snprintf(text, sizeof(text),
-		     "HTTP/1.1 %u %s\r\n%scontent-length: %zu\r\n%s%s%s\r\n%s",
-		     status, http_reason(status), p.headers, p.text ? strlen(p.text) : 0,
-		     p.type ? "content-type: " : "", p.type ? p.type : "", p.type ? "\r\n" : "",
-		     p.text ? p.text : "");
-	if (n >= (int)sizeof(text))
-		say(r, DIAG_ERROR, first, "this answer is larger than %u bytes", ERRORFILE_MAX);
-	else if ((e = add_error(r, status))) {
-		e->data = keep_text(r, text);
-		e->len = (size_t)n;
+	if (*told.text)
+		say(r, DIAG_WARNING, first, "%s", told.text);
+	if (!is_answered(r, first, a->status) || !(e = add_error(r, a->status)))
+		return;
+	e->at = place_at(r, first);
+	e->section = a->pages;
+	if (a->kind == ANSWER_PAGE) {
+		e->data = a->page.at;
+		e->len = a->page.len;
+		return;
 	}
+	e->answer = a;
+	r->cfg->composes |= a->kind == ANSWER_COMPOSED;
 }
 
 /* ---- Lists of answers ---- */
@@ -238,6 +191,7 @@ static const struct cfg_error **unfold(struct reader *r, const struct cfg_error 
 				       const struct cfg_error **to)
 {
 	const struct cfg_errors *list = cfg_names_find(r->cfg, &scope, by->section);
+	bool found = false;
 
 	if (!list)
 		diag_add(r->diag, DIAG_ERROR, &by->at, "there is no section \"http-errors %s\"",
@@ -247,6 +201,7 @@ static const struct cfg_error **unfold(struct reader *r, const struct cfg_error 
 
 		if (by->status && by->status != e->status)
 			continue;
+		found = true;
 		copy = keep(r, sizeof(*copy));
 		if (!copy)
 			return to;
@@ -254,6 +209,8 @@ static const struct cfg_error **unfold(struct reader *r, const struct cfg_error 
 		*to = copy;
 		to = &copy->next;
 	}
+	if (list && by->status && !found)
+		diag_add(r->diag, DIAG_WARNING, &by->at, "\"http-errors %s\" has no answer of status %u", by->section, by->status);
 	return to;
 }
 

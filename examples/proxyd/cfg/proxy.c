@@ -338,7 +338,7 @@ const struct keyword cfg_keywords_proxy[] = {
     {"http-check unset-var", BACK, 0, READER_ANY, kw_http_check_set, NULL, "(check.NAME)"},
     {"http-check send", BACK, 1, READER_ANY, kw_http_check_send, NULL,
      "[meth METHOD] [uri URI] [ver VERSION] [hdr NAME VALUE] [body TEXT]"},
-    {"http-error status", 0, 1, READER_ANY, kw_http_error, NULL, "STATUS errorfile FILE"},
+    {"http-error", 0, 2, READER_ANY, kw_http_error, NULL, "status STATUS [content-type TYPE lf-string TEXT] [hdr NAME VALUE]"},
     {"http-reuse", BACK, 1, 1, kw_http_reuse, NULL, "never, safe, aggressive or always"},
     {"http-send-name-header", BACK, 1, READER_ANY, kw_name_header, NULL, "NAME"},
     {"http-after-response", 0, 1, READER_ANY, kw_rules, KIND(RULES_AFTER_RESPONSE),

@@ -115,7 +115,7 @@ const struct cfg_word cfg_words_proxy[] = {
 	{"http-check send-state", 0, 0},
 	{"http-check set-var", 0, 0},
 	{"http-check unset-var", 0, 0},
-	{"http-error status", WORD_HTTP, 0},
+	{"http-error", WORD_HTTP, 0},
 	{"http-request add-acl", WORD_HTTP, 0},
 	{"http-request add-header", WORD_HTTP, 0},
 	{"http-request allow", WORD_HTTP, 0},

@@ -230,6 +230,92 @@ def test_answers_are_haproxys_byte_by_byte(binary):
         assert but_sentence(answer) == but_sentence(wanted[what]), (what, answer, wanted[what])
 
 
+FACTS = (
+    '"%[src] %[path] %[method] %[req.hdr(x-a)] %[var(txn.v)] %[var(req.v)] %[status] %ST %b %s %f %tsc %B %HU %HM %[res.hdr(server)] %{+Q}r 100%%" '
+    "hdr X-Src %[src] hdr X-Path %[path] hdr X-None %[req.hdr(none)] hdr X-Control a%[str(b%0dc),url_dec]d"
+)
+ON = "content-type text/plain lf-string"
+COMPOSED = (  # defaults, frontend, backend, others: for a request of a client that waits for one answer
+    ("", f"http-error status 403 {ON} {FACTS}\n    http-request deny", "", ""),
+    ("", f"http-error status 429 {ON} {FACTS}\n    http-request deny deny_status 429", "", ""),
+    ("", f"http-error status 500 {ON} {FACTS}\n    http-request tarpit", "", ""),
+    ("", f"http-error status 401 {ON} {FACTS}\n    http-request auth", "", ""),
+    ("", f"http-error status 404 {ON} {FACTS}\n    http-request return status 404 default-errorfiles hdr X-B b", "", ""),
+    ("", f"http-error status 503 {ON} {FACTS}\n    http-request set-path /new", "", ""),
+    ("", f"http-error status 502 {ON} {FACTS}", "JUNK", ""),
+    ("", f"http-error status 504 {ON} {FACTS}", "SILENT", ""),
+    ("", f"http-error status 502 {ON} {FACTS}\n    http-response deny", "WEB", ""),
+    ("", f"http-error status 200 {ON} '%[path] %b'\n    monitor-uri /pa/th?q", "", ""),
+    ("", f"http-error status 503 {ON} '%[path] %b'\n    monitor-uri /pa/th?q\n    monitor fail if TRUE", "", ""),
+    ("", f"http-error status 408 {ON} {FACTS}\n    http-request wait-for-body time 50ms", "", ""),
+    ("", "http-error status 403\n    http-request deny", "", ""),
+    ("", "http-error status 403 content-type text/plain hdr A b hdr A c\n    http-request deny", "", ""),
+    ("", f"http-error status 403 {ON} %[req.hdr(none)]\n    http-request deny", "", ""),
+    ("", "http-error hdr Content-Type x content-type text/plain file TEXT hdr Content-Length 7 status 403\n    http-request deny", "", ""),
+    ("", "http-error status 403 content-type text/plain lf-file TEXT\n    http-request deny", "", ""),
+    ("errorfile 403 PAGE", "http-error status 403 default-errorfiles\n    http-request deny", "", ""),
+    ("errorfile 403 PAGE", f"http-error status 403 {ON} front\n    http-request deny", "", ""),
+    (f"http-error status 403 {ON} %f-%b", "", "http-request deny", ""),
+    (f"http-error status 403 {ON} %f-%b", "", "errorfile 403 PAGE\n    http-request deny", ""),
+    ("", f"http-error status 403 {ON} last\n    errorfile 403 PAGE\n    http-request deny", "", ""),
+    ("", f"errorfile 403 PAGE\n    http-error status 403 {ON} last\n    http-request deny", "", ""),
+    ("", f"http-error status 403 {ON} last\n    errorfiles e\n    http-request deny", "", "http-errors e\n    errorfile 403 PAGE"),
+    ("", f"errorfiles e\n    http-error status 403 {ON} last\n    http-request deny", "", "http-errors e\n    errorfile 403 PAGE"),
+    ("", f"http-error status 403 {ON} last\n    http-error status 403 errorfiles e\n    http-request deny", "", "http-errors e\n    errorfile 404 PAGE"),
+    ("", f"http-error status 403 {ON} last\n    http-error status 403 errorfile PAGE\n    http-request deny", "", ""),
+    ("", f"http-error status 403 {ON} front", f"http-error status 403 {ON} back\n    http-request deny", ""),
+    ("", f"http-error status 403 {ON} front", "http-request deny", ""),
+    ("", "http-after-response set-header x-after %[status]%[method]\n    http-request deny\n    http-error status 403 hdr A b", "", ""),
+    ("", "http-response set-header x-m %[method]%[http_first_req]%[res.hdr_cnt(a)] if METH_GET", "WEB", ""),
+)
+
+
+def test_http_error_writes_an_answer_for_each_client(binary):
+    junk, silent, web = Web(lambda head, body: b"no http at all\r\n\r\n"), Server(lambda _, c: read_all(c)), Web()
+    servers = {"JUNK": junk.port, "SILENT": silent.port, "WEB": web.port}
+    requests = (get("/pa/th?q", "X-A: hello"), get("/pa/th?q", "Connection: close"), get("/pa/th?q", version="1.0"), get("/pa/th?q").replace(b"GET", b"HEAD"))
+
+    def answers(binary, folder):
+        for case in COMPOSED:
+            defaults, front, back, others = (lines.replace("PAGE", f"{folder}/page").replace("TEXT", f"{folder}/text") for lines in case)
+            server = servers.get(back) or free_port()
+            text = HEAD + f"    {defaults}\n{others}\nfrontend f\n    bind 127.0.0.1:{{port}}\n    http-request set-var(txn.v) str(t)\n" \
+                f"    http-request set-var(req.v) str(r)\n    {front}\n    default_backend b\nbackend b\n" \
+                f"    {back if back not in servers else ''}\n    server s 127.0.0.1:{server}\n"
+            asked = (get("/pa/th?q", "Content-Length: 5"),) if "wait-for-body" in front else requests
+            with Proxy(binary, text) as p:
+                yield case, [said(p, request) for request in asked]
+
+    with tempfile.TemporaryDirectory(prefix="proxyd-pages.") as folder:
+        for name, text in (("page", "HTTP/1.1 403 Mine\r\ncontent-length: 4\r\n\r\npage"), ("text", "<p>%[src]\n%ci</p>\n")):
+            with open(f"{folder}/{name}", "w") as f:
+                f.write(text)
+        got, twin = dict(answers(binary, folder)), shutil.which("haproxy")
+        wanted = dict(answers(twin, folder)) if twin and not is_haproxy(binary) else got
+    for case, said_here in got.items():
+        assert [plain(but_sentence(a)) for a in said_here] == [plain(but_sentence(a)) for a in wanted[case]], (case, said_here, wanted[case])
+    assert got[COMPOSED[0]][0].endswith(b'\r\n\r\n127.0.0.1 /pa/th GET hello t r  403 f <NOSRV> f ---- 0 /pa/th?q GET  "GET /pa/th?q HTTP/1.1" 100%'), got[COMPOSED[0]]
+
+
+def plain(answer):
+    """Names of fields that the server wrote pass through as they are; dates are of their moment."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return head.lower() + b"\r\n\r\n" + body
+
+
+def test_a_request_that_is_none_is_answered_so_too(binary):
+    """HAProxy has only its own page for them."""
+    if is_haproxy(binary):
+        return
+    lines = f'http-error status 400 {ON} "no request: %[src] %[path]%HM %tsc" hdr X-A %[src_port]\n    timeout http-request 100ms\n' \
+        f"    http-error status 408 {ON} late"
+    with Proxy(binary, listen(lines)) as p:
+        answer = said(p, b"junk\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\nx-a: "), answer
+        assert answer.endswith(b"\r\nconnection: close\r\n\r\nno request: 127.0.0.1 <BADREQ> PR--<closed>"), answer
+        assert said(p, b"GET / HT").endswith(b"\r\nconnection: close\r\n\r\nlate<closed>")
+
+
 PLACED = """
 frontend placed
     mode http

@@ -72,7 +72,7 @@ static bool found_in(const struct cfg_expect *x, struct text wanted, struct text
 	return memmem(data.at, data.len, wanted.at, wanted.len);
 }
 
-enum answer expect_in(const struct cfg_expect *x, struct run *r, struct text data, bool last)
+enum expect_found expect_in(const struct cfg_expect *x, struct run *r, struct text data, bool last)
 {
 	const struct cfg_pattern *p = &x->pattern;
 	bool is_plain = !p->regex && !p->format, found;
@@ -148,7 +148,7 @@ static struct text small(struct text name, char *buf, size_t cap)
 	return text_of(buf, len);
 }
 
-static enum answer has_field(const struct cfg_expect *x, struct run *r)
+static enum expect_found has_field(const struct cfg_expect *x, struct run *r)
 {
 	const struct http_msg *m = r->response;
 	char name_buf[CFG_STEP_BYTES_MAX], buf[256];
@@ -181,9 +181,9 @@ static bool status_is(const struct cfg_expect *x, unsigned status)
 	return false;
 }
 
-enum answer expect_of_head(const struct cfg_expect *x, struct run *r)
+enum expect_found expect_of_head(const struct cfg_expect *x, struct run *r)
 {
-	enum answer found = x->what == CFG_EXPECT_FIELD		? has_field(x, r)
+	enum expect_found found = x->what == CFG_EXPECT_FIELD		? has_field(x, r)
 			    : status_is(x, r->response->status) ? ANSWER_NEXT
 								: ANSWER_FAIL;
 

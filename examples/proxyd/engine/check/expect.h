@@ -9,14 +9,14 @@
 #include "rules/run.h"
 
 /* NO_TEXT: a format wrote nothing that could be looked for, and so it fails, whether or not it must be there. */
-enum answer { ANSWER_WAIT, ANSWER_NEXT, ANSWER_FAIL, ANSWER_NO_TEXT };
+enum expect_found { ANSWER_WAIT, ANSWER_NEXT, ANSWER_FAIL, ANSWER_NO_TEXT };
 
 #define EXPECT_NO_TEXT "log-format string evaluated to an empty string"
 
 /* CFG_EXPECT_BYTES; `last`: no more of it comes. */
-enum answer expect_in(const struct cfg_expect *x, struct run *r, struct text data, bool last);
+enum expect_found expect_in(const struct cfg_expect *x, struct run *r, struct text data, bool last);
 /* The other kinds, of r->response. */
-enum answer expect_of_head(const struct cfg_expect *x, struct run *r);
+enum expect_found expect_of_head(const struct cfg_expect *x, struct run *r);
 
 /* The verdict into `io`; the code is the line's own, or this one, and the text this one without a line of its own. */
 void expect_failed(const struct cfg_expect *x, struct run *r, enum health_code code, const char *usual, struct health_probe_io *io);

@@ -354,12 +354,12 @@ static void begin_turn(struct turn *t, char scratch[RUN_SCRATCH])
 	t->io->status = a->msg.status;
 }
 
-static enum answer judge(struct turn *t, const struct cfg_expect *x)
+static enum expect_found judge(struct turn *t, const struct cfg_expect *x)
 {
 	struct reply *a = t->st->reply;
 	const char *text = x->not ? "HTTP check matched unwanted content" : "HTTP content check did not match";
 	char reason[HEALTH_TEXT_MAX];
-	enum answer answer;
+	enum expect_found answer;
 
 	answer = x->what == CFG_EXPECT_BYTES ? expect_in(x, &t->run, payload_of(a), t->last)
 					     : expect_of_head(x, &t->run);
@@ -409,7 +409,7 @@ static enum health_step judge_all(struct turn *t)
 	if (!round->n_expects && judge(t, &usual) == ANSWER_FAIL)
 		return HEALTH_STEP_DONE;
 	for (; t->st->expect < round->n_expects; t->st->expect++) {
-		enum answer answer = judge(t, round->expect[t->st->expect]);
+		enum expect_found answer = judge(t, round->expect[t->st->expect]);
 
 		if (answer != ANSWER_NEXT)
 			return answer == ANSWER_WAIT ? HEALTH_STEP_MORE : HEALTH_STEP_DONE;

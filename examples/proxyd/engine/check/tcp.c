@@ -156,7 +156,7 @@ static void fail(struct turn *t, const struct cfg_step *step)
 }
 
 /* What goes out leaves when a step has to wait, so that one call sends at most once. */
-static enum answer do_send(struct turn *t, const struct cfg_step *step)
+static enum expect_found do_send(struct turn *t, const struct cfg_step *step)
 {
 	struct text bytes = {step->data, step->len};
 
@@ -174,10 +174,10 @@ static enum answer do_send(struct turn *t, const struct cfg_step *step)
 	return ANSWER_NEXT;
 }
 
-static enum answer do_expect(struct turn *t, const struct cfg_step *step)
+static enum expect_found do_expect(struct turn *t, const struct cfg_step *step)
 {
 	struct text in = {t->st->in, t->st->in_len};
-	enum answer answer = expect_in(step->expect, begin_run(t), in, t->last || in.len == INPUT_MAX);
+	enum expect_found answer = expect_in(step->expect, begin_run(t), in, t->last || in.len == INPUT_MAX);
 
 	if (answer == ANSWER_NO_TEXT)
 		expect_failed(step->expect, begin_run(t), HEALTH_CODE_L7RSP, EXPECT_NO_TEXT, t->io);
@@ -186,7 +186,7 @@ static enum answer do_expect(struct turn *t, const struct cfg_step *step)
 	return answer;
 }
 
-static enum answer do_step(struct turn *t, const struct cfg_step *step)
+static enum expect_found do_step(struct turn *t, const struct cfg_step *step)
 {
 	if (step->action == CFG_STEP_SET) {
 		check_run_rules(step->set, begin_run(t));

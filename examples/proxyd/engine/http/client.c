@@ -235,10 +235,10 @@ static void flush(struct worker *w, struct client *c)
 		c->exchange->since_ns = w->now_ns;
 }
 
-void client_reply(struct worker *w, struct client *c, const struct backend *b, unsigned status)
+void client_reply(struct worker *w, struct client *c, struct exchange *x, unsigned status)
 {
 	char *text = w->http->written;
-	size_t len = http_error(c->frontend, b, status, HTTP_PAGE_UNREAD, text, sizeof(w->http->written));
+	size_t len = http_error(w, x, status, HTTP_PAGE_UNREAD, NULL, text, sizeof(w->http->written));
 
 	c->closing = true;
 	counter_add(&counters_of(c->frontend->gate->tally, w->index)->n[COUNT_BYTES_OUT], len);
@@ -313,8 +313,9 @@ static void refuse(struct worker *w, struct client *c, unsigned status, enum h1_
 		track_count(c->store->track, TABLE_HTTP_ERR_CNT, 1, w->now_ns);
 	if (fault)
 		http_count_refused(w, c, NULL, fault);
+	x.seeker.backend = c->frontend->backend;
 	if (status)
-		client_reply(w, c, c->frontend->backend, status);
+		client_reply(w, c, &x, status);
 	c->closing = true;
 }
 

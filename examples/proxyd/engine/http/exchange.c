@@ -108,7 +108,7 @@ static bool give_page(struct worker *w, struct exchange *x, unsigned status)
 	    .headless = x->method == HTTP_METHOD_HEAD,
 	    .keeps = x->client_keeps && x->up.done && !x->up.fault && !c->eof && !client_leaves(w, c),
 	};
-	size_t len = http_error(c->frontend, x->seeker.backend, status, end.keeps ? HTTP_PAGE_KEEPS : HTTP_PAGE_CLOSES, h->written, sizeof(h->written));
+	size_t len = http_error(w, x, status, end.keeps ? HTTP_PAGE_KEEPS : HTTP_PAGE_CLOSES, NULL, h->written, sizeof(h->written));
 
 	if (len)
 		len = http_after_own(w, c, x->seeker.backend, h->written, len, sizeof(h->written), &end);
@@ -123,7 +123,6 @@ void exchange_fail(struct worker *w, struct exchange *x, unsigned status, char w
 	struct client *c = x->client;
 	bool answers = x->state != EXCHANGE_ANSWER && status, goes_on = false;
 
-	set_cause(x, who, phase);
 	if (x->state == EXCHANGE_ASKED && phase == 'H' &&
 	    (who == 'S' || who == 's' || (who == 'P' && x->fault && !x->up.fault)))
 		observe(w, x->seeker.server, OBSERVED_BAD_ANSWER);
@@ -134,6 +133,7 @@ void exchange_fail(struct worker *w, struct exchange *x, unsigned status, char w
 	c->linger = answers && !x->up.done; /* without an answer the client must see that */
 	if (answers)
 		goes_on = give_page(w, x, status);
+	set_cause(x, who, phase); /* the page does not tell it, as in HAProxy */
 	if (x->fault)
 		http_count_refused(w, c, x->up.fault ? NULL : x->seeker.backend, x->fault);
 	end(w, x, false);
@@ -239,7 +239,7 @@ static void remember(struct worker *w, struct exchange *x, const struct http_msg
 	x->keep_alive = m->keep_alive;
 	x->client_keeps = m->keep_alive && f->http->closing != CFG_CLOSE;
 	x->count = (uint32_t)((w->dice += 1) * w->engine->n_workers + w->index);
-	if (f->httplog || f->rules || f->proxy->formats)
+	if (f->httplog || f->rules || f->proxy->formats || f->set->cfg->composes)
 		x->line = request_line(m, w->line_max);
 }
 
@@ -279,7 +279,7 @@ enum h1_fault exchange_begin(struct worker *w, struct client *c, uint32_t head_l
 
 	if (!x) {
 		count_starved(w);
-		client_reply(w, c, NULL, 500);
+		client_reply(w, c, &(struct exchange){.client = c, .status = 500}, 500);
 		return H1_FAULT_NONE;
 	}
 	h1_body_begin(&x->up, m);
@@ -319,6 +319,7 @@ void exchange_route(struct worker *w, struct exchange *x, uint32_t head_len, siz
 
 	w->http->early = body;
 	w->http->early_len = n;
+	x->head = m;
 	if (!http_request_rules(w, x, m))
 		return;
 	exchange_routed(w, x);
@@ -345,6 +346,7 @@ void exchange_route(struct worker *w, struct exchange *x, uint32_t head_len, siz
 	}
 	http_source(x, m);
 	set_key(w, x, m);
+	x->head = NULL;
 	at = e || m->edited ? place_head(w, m, body) : at + (m->method_text.at - HTTP_ROOM);
 	if (e || !at) {
 		exchange_fail(w, x, 500, 'P', 'R');

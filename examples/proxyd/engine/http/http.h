@@ -131,6 +131,7 @@ struct exchange {
 	bool retryable;	 /* may be sent again as retry-on says: no answer has begun */
 	bool no_retry;	 /* a rule says: never */
 	bool own;	 /* the control thread answers it, or did */
+	struct http_msg *head; /* its request, while that is in the worker's buffer; NULL: not now */
 	/* rules, when they wait */
 	uint8_t stage;		    /* of rules.c: where they go on */
 	const struct rule *resume;  /* behind that one; NULL: at the stage's first */
@@ -252,8 +253,8 @@ bool client_give(struct worker *w, struct client *c, const char *data, size_t le
 /* As that, with what is in the worker's pipe, to a client that can be written to and has nothing waiting. */
 bool client_pass(struct worker *w, struct client *c, size_t len);
 
-/* An error page to who has no exchange, then the end of the connection. The frontend counts its bytes. */
-void client_reply(struct worker *w, struct client *c, const struct backend *b, unsigned status);
+/* An error page to who has no exchange but what is known of it in `x`, then the end of the connection. The frontend counts its bytes. */
+void client_reply(struct worker *w, struct client *c, struct exchange *x, unsigned status);
 
 /* Gives what stands in the worker's `written`. */
 void client_page(struct worker *w, struct client *c, size_t len);
@@ -306,6 +307,7 @@ static inline void exchange_set_state(struct worker *w, struct exchange *x, enum
 {
 	x->state = state;
 	x->since_ns = w->now_ns;
+	x->head = NULL;
 }
 
 /* All of the request is sent. */
@@ -554,9 +556,12 @@ enum http_page_end {
 	HTTP_PAGE_UNREAD, /* closes, and answers what could not be read: HAProxy writes other letters then */
 };
 
-/* A whole answer: the errorfile as it is, or a page. Its length; 0: nothing is to be said. */
-size_t http_error(const struct frontend *f, const struct backend *b, unsigned status, enum http_page_end end,
-		  char *buf, size_t cap);
+/*
+ * A whole answer: what "http-error" says, the errorfile as it is, or a page. `r`: what its formats see; NULL: what is
+ * there of the exchange. Its length; 0: nothing is to be said.
+ */
+size_t http_error(struct worker *w, struct exchange *x, unsigned status, enum http_page_end end, struct run *r, char *buf,
+		  size_t cap);
 
 /* A message was refused: counts why, and says so now and then. `b` NULL: a request. */
 void http_count_refused(struct worker *w, const struct client *c, const struct backend *b,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Answers of our own, and what is told of messages that were refused. */
-#include "http.h"
+#include "compose.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/log/facts.h"
 #include "http_reason.h"
 #include "log.h"
 
@@ -64,24 +65,70 @@ size_t http_page_body(unsigned status, char *buf, size_t cap)
 	return (size_t)snprintf(buf, cap, "<html><body><h1>%u %s</h1>\n%s\n</body></html>\n", status, p.title, p.text);
 }
 
-size_t http_error(const struct frontend *f, const struct backend *b, unsigned status, enum http_page_end end,
-		  char *buf, size_t cap)
+/* What is kept of it until it is sent, from its head on. NULL: it is not there any more, or not yet. */
+static const struct chunk *kept_request(const struct exchange *x)
 {
-	const struct cfg_error *e = find(b ? b->http : NULL, status);
+	switch (x->state) {
+	case EXCHANGE_BODY:
+		return x->client->in;
+	case EXCHANGE_PAUSED:
+	case EXCHANGE_QUEUED:
+	case EXCHANGE_CONNECTING:
+	case EXCHANGE_RETRY:
+		return x->request;
+	case EXCHANGE_TARPIT:
+	case EXCHANGE_OWN:
+	case EXCHANGE_ASKED:
+	case EXCHANGE_ANSWER_BODY:
+	case EXCHANGE_ANSWER_PAUSED:
+	case EXCHANGE_ANSWER:
+		break;
+	}
+	return NULL;
+}
+
+/* As in HAProxy it is seen until its server has it. It may be read anew, where the next one will be. */
+static struct http_msg *seen_request(struct worker *w, struct exchange *x)
+{
+	const struct chunk *c = kept_request(x);
+	size_t len = c ? c->len < HTTP_HEAD_MAX ? c->len : HTTP_HEAD_MAX : 0;
+	struct http_msg *m = &w->http->request;
+
+	if (x->head || !len)
+		return x->head;
+	memcpy(w->http->buffer + HTTP_ROOM, c->data, len);
+	http_begin_request(w, x->client);
+	return h1_request(m, HTTP_ROOM, (uint32_t)len) > 0 ? m : NULL;
+}
+
+/* What "http-error" says, with its formats. Its length; 0: it has no room. */
+static size_t compose(struct worker *w, struct exchange *x, const struct answer *a, enum http_page_end end, struct run *r,
+		      char *buf, size_t cap)
+{
+	const struct verdict v = {.kind = VERDICT_RETURN, .status = a->status, .answer = a};
+	struct reply to = {.at = buf, .cap = cap};
+	struct exchange_view view;
+	struct run own;
+
+	if (!r) {
+		r = &own;
+		if (!http_prepare_run(w, x, &view, r))
+			return 0;
+		r->request = seen_request(w, x);
+		if (r->vars && !x->head && x->state != EXCHANGE_TARPIT)
+			vars_end(r->vars, VAR_REQ); /* as in HAProxy: its rules are over */
+	}
+	reply_compose(&to, &v, r, end == HTTP_PAGE_UNREAD ? &(struct own_end){.minor = 1} : NULL);
+	return to.full ? 0 : to.len;
+}
+
+/* Of the proxy's own. */
+static size_t write_page(unsigned status, enum http_page_end end, char *buf, size_t cap)
+{
 	struct page p = page_of(status);
 	char body[512];
-	size_t n;
+	size_t n = http_page_body(status, body, sizeof(body));
 
-	if (!e)
-		e = find(f->http, status);
-	if (e) {
-		size_t len = e->len < cap ? e->len : cap;
-
-		if (len)
-			memcpy(buf, e->data, len);
-		return len;
-	}
-	n = http_page_body(status, body, sizeof(body));
 	if (end == HTTP_PAGE_UNREAD)
 		return (size_t)snprintf(buf, cap,
 					"HTTP/1.1 %u %s\r\n"
@@ -96,6 +143,27 @@ size_t http_error(const struct frontend *f, const struct backend *b, unsigned st
 				"cache-control: no-cache\r\n"
 				"content-type: text/html\r\n%s\r\n%s",
 				status, p.title, n, p.closes || end == HTTP_PAGE_CLOSES ? "connection: close\r\n" : "", body);
+}
+
+size_t http_error(struct worker *w, struct exchange *x, unsigned status, enum http_page_end end, struct run *r, char *buf,
+		  size_t cap)
+{
+	const struct backend *b = x->seeker.backend;
+	const struct cfg_error *e = find(b ? b->http : NULL, status);
+	size_t len;
+
+	if (!e)
+		e = find(x->client->frontend->http, status);
+	if (!e || (e->answer && e->answer->kind == ANSWER_STANDARD))
+		return write_page(status, end, buf, cap);
+	if (e->answer) {
+		len = compose(w, x, e->answer, end, r, buf, cap);
+		return len ? len : write_page(status, end, buf, cap);
+	}
+	len = e->len < cap ? e->len : cap;
+	if (len)
+		memcpy(buf, e->data, len);
+	return len;
 }
 
 void http_count_refused(struct worker *w, const struct client *c, const struct backend *b,

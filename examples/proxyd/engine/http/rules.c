@@ -3,13 +3,13 @@
  * Where rules meet requests and answers, in HAProxy's order: the frontend's rules, the choice of a
  * backend, its rules; on the way back the backend's, then the frontend's.
  */
+#include "compose.h"
 #include "engine/ask.h"
 #include "errorfile.h"
 #include "engine/name_ask.h"
 #include "engine/log/facts.h"
 #include "engine/rule_run.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -19,7 +19,6 @@
 #include <sys/socket.h>
 
 #include "cfg/rules.h"
-#include "http_reason.h"
 #include "engine/rule_store.h"
 
 #define ANSWER_MAX (2 * HTTP_HEAD_MAX)
@@ -71,99 +70,6 @@ int http_add_unique_id(const struct exchange *x, struct http_msg *m)
 
 /* ---- Answers of our own ---- */
 
-struct reply {
-	char *at;
-	size_t len, cap;
-	bool full;
-};
-
-static void put(struct reply *r, const char *at, size_t len)
-{
-	if (len > r->cap - r->len) {
-		r->full = true;
-		return;
-	}
-	if (len)
-		memcpy(r->at + r->len, at, len);
-	r->len += len;
-}
-
-static void put_text(struct reply *r, const char *text)
-{
-	put(r, text, strlen(text));
-}
-
-static void put_field(struct reply *r, const char *name, struct text value)
-{
-	if (!value.len || memchr(value.at, '\r', value.len) || memchr(value.at, '\n', value.len))
-		return;
-	for (; *name; name++) /* as HAProxy writes it */
-		put(r, (char[]){(char)tolower((unsigned char)*name)}, 1);
-	put_text(r, ": ");
-	put(r, value.at, value.len);
-	put_text(r, "\r\n");
-}
-
-static void put_answer_fields(struct reply *to, const struct answer *a, struct run *r)
-{
-	for (unsigned i = 0; a && i < a->n_headers; i++) {
-		struct text value;
-
-		if (format_write(&a->header[i].value, r, &value))
-			put_field(to, a->header[i].name, value);
-	}
-}
-
-/* Whole, with its body. */
-static void compose(struct reply *to, const struct verdict *v, struct run *r, const struct own_end *end)
-{
-	struct text content = {"", 0};
-	const char *type = v->answer ? v->answer->content_type : NULL;
-	bool redirects = v->kind == VERDICT_REDIRECT;
-	char line[96];
-
-	if (v->answer && v->answer->content.n && !format_write(&v->answer->content, r, &content))
-		to->full = true;
-	snprintf(line, sizeof(line), "HTTP/1.1 %u %s\r\n", v->status,
-		 (redirects ? http_redirect_reason : http_reason)(v->status));
-	put_text(to, line);
-	put_answer_fields(to, v->answer, r);
-	snprintf(line, sizeof(line), "content-length: %zu\r\n", content.len);
-	put_text(to, line);
-	if (redirects) {
-		put_field(to, "location", v->location);
-		if (v->status != 301 && v->status != 308) /* those are for good, and may be remembered */
-			put_text(to, "cache-control: no-cache\r\n");
-		put_field(to, "set-cookie", v->cookie);
-	}
-	if (type)
-		put_field(to, "content-type", text_of(type, strlen(type)));
-	put_text(to, connection_field(end->keeps, end->minor));
-	put_text(to, "\r\n");
-	if (!end->headless)
-		put(to, content.at, content.len);
-}
-
-/* An error page, and at the end of its head the fields of the rule. */
-static void put_page(struct reply *to, struct text page, const struct answer *a, struct run *r)
-{
-	const char *end = memmem(page.at, page.len, "\r\n\r\n", 4);
-	size_t head_len = end ? (size_t)(end + 2 - page.at) : 0;
-	char text[1024]; /* the fields are made where the page may stand */
-	struct reply fields = {.at = text, .cap = sizeof(text)};
-
-	put(to, page.at, page.len);
-	if (!end || !a->n_headers)
-		return;
-	put_answer_fields(&fields, a, r);
-	to->full |= fields.full || fields.len > to->cap - to->len;
-	if (to->full)
-		return;
-	memmove(to->at + head_len + fields.len, to->at + head_len, to->len - head_len);
-	memcpy(to->at + head_len, text, fields.len);
-	to->len += fields.len;
-}
-
 static bool has_after_rules(const struct cfg_rules *rules)
 {
 	return rules && rules->of[RULES_AFTER_RESPONSE].first;
@@ -182,28 +88,15 @@ static int say_end(struct http_msg *m, size_t body_len, struct own_end *end)
 static bool run_after_rules(struct worker *w, struct client *c, const struct backend *b, struct http_msg *m)
 {
 	const struct cfg_rules *rules[2] = {b ? b->proxy->rules : NULL, c->frontend->rules};
-	struct http_worker *h = w->http;
 	struct verdict v = {.log_level = -1};
 	struct exchange_view view;
 	struct run r;
 
-	if (!has_after_rules(rules[0]) && !has_after_rules(rules[1]))
+	if ((!has_after_rules(rules[0]) && !has_after_rules(rules[1])) || !c->exchange)
 		return true;
-	if (!rule_store_get(&c->store))
+	if (!http_prepare_run(w, c->exchange, &view, &r))
 		return false;
-	run_prepare(w, c->frontend, b, &r, (struct scratch){h->scratch, 0, sizeof(h->scratch)});
-	r.source = run_end_of(&c->from);
-	r.destination = run_destination(&c->to, c->h.fd);
-	r.client_tls = c->h.tls;
-	r.vars = &c->store->vars;
-	r.track = c->store->track;
-	r.ended = true;
 	r.response = m;
-	if (c->exchange) {
-		view = (struct exchange_view){w, c->exchange, c->frontend, c->store, c->h.tls, c->idle_ns, 0, false};
-		r.facts = exchange_facts;
-		r.facts_of = &view;
-	}
 	for (int i = rules[0] == rules[1]; i < 2; i++)
 		if (has_after_rules(rules[i]))
 			rules_run(&rules[i]->of[RULES_AFTER_RESPONSE], &r, &v);
@@ -249,19 +142,16 @@ size_t http_after_own(struct worker *w, struct client *c, const struct backend *
 	return (size_t)new_len + body_len;
 }
 
-/* The status in the log is that of the page. */
-static struct text page_of(struct worker *w, struct exchange *x, const struct answer *a)
+/* The page of a rule; the status in the log is the one it says. */
+static void put_page(struct worker *w, struct exchange *x, const struct answer *a, struct run *r, struct reply *to)
 {
-	struct text page = a->page;
-
-	if (a->kind == ANSWER_STANDARD) {
-		page.at = w->http->scratch;
-		page.len = http_error(x->client->frontend, x->seeker.backend, a->status, HTTP_PAGE_KEEPS, w->http->scratch,
-				      sizeof(w->http->scratch));
-	}
-	if (errorfile_is_answer(page.at, page.len))
-		x->status = (unsigned)(100 * (page.at[9] - '0') + 10 * (page.at[10] - '0') + page.at[11] - '0');
-	return page;
+	if (a->kind == ANSWER_STANDARD)
+		to->len = http_error(w, x, a->status, HTTP_PAGE_KEEPS, r, to->at, to->cap);
+	else
+		reply_put(to, a->page.at, a->page.len);
+	if (errorfile_is_answer(to->at, to->len))
+		x->status = (unsigned)(100 * (to->at[9] - '0') + 10 * (to->at[10] - '0') + to->at[11] - '0');
+	reply_add_fields(to, a, r);
 }
 
 /* A rule's answer, in w->http->written. False: it has no room. */
@@ -274,9 +164,9 @@ static bool write_reply(struct worker *w, struct exchange *x, const struct verdi
 
 	x->status = v->status;
 	if (is_page)
-		put_page(&to, page_of(w, x, v->answer), v->answer, r);
+		put_page(w, x, v->answer, r, &to);
 	else
-		compose(&to, v, r, &end);
+		reply_compose(&to, v, r, &end);
 	if (to.full)
 		return false;
 	to.len = http_after_own(w, x->client, x->seeker.backend, to.at, to.len, to.cap, is_page ? &end : NULL);

@@ -230,7 +230,9 @@ void exchange_send(struct worker *w, struct exchange *x, const char *data, size_
 		if (exchange_keep(w, x, data, len))
 			enqueue(w, x);
 	} else {
-		exchange_fail(w, x, 503, 'S', e == -ENOBUFS ? 'Q' : 'C');
+		exchange_set_state(w, x, EXCHANGE_QUEUED); /* its page may tell of the request */
+		if (exchange_keep(w, x, data, len))
+			exchange_fail(w, x, 503, 'S', e == -ENOBUFS ? 'Q' : 'C');
 	}
 }
 

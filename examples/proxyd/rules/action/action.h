@@ -37,15 +37,14 @@ enum answer_kind {
 	ANSWER_PAGE,	 /* `page`, as it is */
 };
 
-/* Of "return", and of "deny" with more than a status. */
+/* Of "return", of "deny" with more than a status, and of "http-error". */
 struct answer {
 	enum answer_kind kind;
 	unsigned status;
 	struct text page;
 	const char *pages; /* the section http-errors where `page` is to be found */
 	const char *content_type; /* NULL: no content */
-	struct format content;	  /* as written, or evaluated when is_format */
-	bool is_format;
+	struct format content;
 	unsigned n_headers;
 	struct {
 		const char *name;
@@ -108,6 +107,13 @@ void rules_init(struct rules *rules);
 bool rules_add(struct rules *rules, enum rules_kind kind, const struct acl_reader *r,
 	       const char *const *word, size_t n, unsigned line, size_t *ret_word,
 	       struct rule_error *e);
+
+/*
+ * The words of "http-error", "status 503 content-type text/plain lf-string …": an answer of `owner`. True with e->text:
+ * a warning. False with e->text; *ret_word is the one that is wrong.
+ */
+bool rules_read_error(const struct acl_reader *r, const char *const *word, size_t n, struct answer **ret, size_t *ret_word,
+		      struct rule_error *e);
 
 /* Rules of a defaults section, for a section that begins: copies. False: no memory. */
 bool rules_copy(struct rules *to, const struct rules *from, const struct rule_memory *m);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- Verdicts ---- */
 
@@ -20,16 +21,47 @@ void run_verdict(const struct rule *rule, struct run *r, struct verdict *v)
 	v->answer = rule->answer;
 }
 
+/* Words of an answer that are still to be judged together. */
+struct reading {
+	struct answer *a;
+	const char *body; /* the word of its text or page; NULL: none yet */
+	bool has_status;
+};
+
+/* A word with one value that says something. NULL: told. */
+static const char *need_text(struct words *w, const char *what)
+{
+	const char *text = rule_need_word(w, what);
+
+	if (!text || *text)
+		return text;
+	rule_fail(w->e, "%s is empty: write what it is to be, or remove both words", what);
+	return NULL;
+}
+
+/* Fields that are made of the text. */
+static bool is_of_text(const char *name)
+{
+	return !strcasecmp(name, "content-length") || !strcasecmp(name, "content-type") || !strcasecmp(name, "transfer-encoding");
+}
+
 static bool add_answer_header(struct words *w, struct answer *a)
 {
 	const char *name = rule_need_word(w, "the name of a header");
+	struct format value;
 
 	if (!name)
 		return false;
-	if (a->n_headers == RETURN_HEADERS_MAX)
-		return rule_fail(w->e, "more than %d headers", RETURN_HEADERS_MAX);
 	if (!is_token(name))
 		return rule_fail(w->e, "\"%s\" is no name of a header", name);
+	if (is_of_text(name)) {
+		if (!rule_read_format(w, "its value", &value))
+			return false;
+		rule_fail(w->e, "the text says %s: hdr %s is ignored", name, name);
+		return true;
+	}
+	if (a->n_headers == RETURN_HEADERS_MAX)
+		return rule_fail(w->e, "more than %d headers", RETURN_HEADERS_MAX);
 	a->header[a->n_headers].name = rule_keep_text(w, name);
 	if (!a->header[a->n_headers].name ||
 	    !rule_read_format(w, "its value", &a->header[a->n_headers].value))
@@ -42,7 +74,6 @@ static bool keep_content(struct words *w, struct answer *a, const char *text, bo
 {
 	if (strlen(text) > RETURN_CONTENT_MAX)
 		return rule_fail(w->e, "the text has more than %d bytes", RETURN_CONTENT_MAX);
-	a->is_format = is_format;
 	if (is_format)
 		return format_parse_http(text, w->r->memory, &a->content, w->e);
 	a->content.part = w->r->memory->alloc(w->r->memory->owner, sizeof(*a->content.part));
@@ -56,49 +87,48 @@ static bool keep_content(struct words *w, struct answer *a, const char *text, bo
 	return true;
 }
 
-static bool read_content(struct words *w, struct answer *a, bool is_format)
-{
-	const char *text = rule_need_word(w, "a text");
-
-	return text && keep_content(w, a, text, is_format);
-}
-
-static bool read_file(struct words *w, struct answer *a, bool is_format)
+/* Whole, of the file that the next word names. NULL: told; else it is freed. */
+static char *read_text(struct words *w)
 {
 	const struct rule_shared *shared = w->r->memory->shared;
-	const char *path = rule_need_word(w, "a file");
-	char *text;
+	const char *path = need_text(w, "the name of a file");
+
+	if (path && !shared)
+		rule_fail(w->e, "no files may be read here");
+	return path && shared ? shared->read_text(rule_path(shared, path), w->e) : NULL;
+}
+
+/* string, lf-string, file, lf-file */
+static bool read_content(struct words *w, struct answer *a, const char *word)
+{
+	bool is_format = !strncmp(word, "lf-", 3);
+	const char *text;
+	char *whole;
 	bool ok;
 
-	if (!path)
-		return false;
-	if (!shared)
-		return rule_fail(w->e, "no files may be read here");
-	text = shared->read_text(rule_path(shared, path), w->e);
-	ok = text && keep_content(w, a, text, is_format);
-	free(text);
+	if (!strcmp(word + (is_format ? 3 : 0), "string")) {
+		text = need_text(w, "the text");
+		return text && keep_content(w, a, text, is_format);
+	}
+	whole = read_text(w);
+	ok = whole && keep_content(w, a, whole, is_format);
+	free(whole);
 	return ok;
 }
 
 static bool read_errorfile(struct words *w, struct answer *a)
 {
 	const struct rule_memory *m = w->r->memory;
-	const char *path = rule_need_word(w, "a file");
-	char *raw, *page = NULL;
+	char *raw = read_text(w), *page = NULL;
 	size_t len;
 
-	if (!path)
-		return false;
-	if (!m->shared)
-		return rule_fail(w->e, "no files may be read here");
-	raw = m->shared->read_text(rule_path(m->shared, path), w->e);
 	if (!raw)
 		return false;
 	len = strlen(raw);
 	if (len && !errorfile_is_answer(raw, len)) /* an empty one: nothing is sent */
-		rule_fail(w->e, "%.100s is no HTTP answer: " ERRORFILE_WANTED, path);
+		rule_fail(w->e, "%.100s is no HTTP answer: " ERRORFILE_WANTED, w->word[w->i - 1]);
 	else if (len > ERRORFILE_MAX)
-		rule_fail(w->e, "%.100s is larger than %u bytes", path, ERRORFILE_MAX);
+		rule_fail(w->e, "%.100s is larger than %u bytes", w->word[w->i - 1], ERRORFILE_MAX);
 	else if (!(page = m->alloc(m->owner, 2 * len + 1)))
 		rule_fail(w->e, "%s", "");
 	else
@@ -110,55 +140,60 @@ static bool read_errorfile(struct words *w, struct answer *a)
 
 static bool read_errorfiles(struct words *w, struct answer *a)
 {
-	const char *name = rule_need_word(w, "the name of a section http-errors");
+	const char *name = need_text(w, "the name of a section http-errors");
 
 	a->pages = name ? rule_keep_text(w, name) : NULL;
 	a->kind = ANSWER_PAGE;
 	return a->pages != NULL;
 }
 
-/* [status N | deny_status N] [content-type T] [string S | lf-string F] [hdr N F] … */
-bool read_answer(struct words *w, struct rule *rule)
+/* The one word of its text or page. */
+static bool read_body(struct words *w, struct reading *r, const char *word)
 {
-	struct answer *a = w->r->memory->alloc(w->r->memory->owner, sizeof(*a));
-	bool more = false, has_fields = false, is_own = rule->data == VERDICT_RETURN;
+	if (r->body)
+		return rule_fail(w->e, "\"%s\" and \"%s\": an answer has one text or page, remove one of them", r->body, word);
+	r->body = word;
+	if (!strcmp(word, "errorfile"))
+		return read_errorfile(w, r->a);
+	if (!strcmp(word, "errorfiles"))
+		return read_errorfiles(w, r->a);
+	if (strcmp(word, "default-errorfiles") != 0)
+		return read_content(w, r->a, word);
+	r->a->kind = ANSWER_STANDARD;
+	return true;
+}
 
-	if (!a)
-		return rule_fail(w->e, "%s", "");
-	a->status = rule->number;
-	while (w->i < w->n && !rule_is_condition(w->word[w->i])) {
+static bool is_body(const char *word)
+{
+	static const char *const words[] = {"string", "lf-string", "file", "lf-file", "errorfile", "errorfiles", "default-errorfiles"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (!strcmp(word, words[i]))
+			return true;
+	return false;
+}
+
+/* [status N] [content-type T] [what its text or page is] [hdr N F] …, up to the condition of a rule */
+static bool read_words(struct words *w, struct reading *r, const char *other_status)
+{
+	while (w->i < w->n && !(w->kind != RULES_N_KINDS && rule_is_condition(w->word[w->i]))) {
 		const char *word = rule_next_word(w);
 
-		if (!strcmp(word, "status") || !strcmp(word, "deny_status")) {
-			if (!rule_read_number(w, "a status", 200, 599, &a->status))
+		if (!strcmp(word, "status") || (other_status && !strcmp(word, other_status))) {
+			if (!rule_read_number(w, "a status", 200, 599, &r->a->status))
 				return false;
-			is_own |= *word == 's'; /* "deny_status" alone means the page */
+			r->has_status |= *word == 's';
 		} else if (!strcmp(word, "content-type")) {
-			const char *type = rule_need_word(w, "a media type");
+			const char *type = need_text(w, "the media type");
 
-			a->content_type = type ? rule_keep_text(w, type) : NULL;
-			if (!a->content_type)
+			r->a->content_type = type ? rule_keep_text(w, type) : NULL;
+			if (!r->a->content_type)
 				return false;
-			more = true;
-		} else if (!strcmp(word, "string") || !strcmp(word, "lf-string")) {
-			if (!read_content(w, a, *word == 'l'))
-				return false;
-			more = true;
 		} else if (!strcmp(word, "hdr")) {
-			if (!add_answer_header(w, a))
+			if (!add_answer_header(w, r->a))
 				return false;
-			has_fields = true;
-		} else if (!strcmp(word, "default-errorfiles")) {
-			a->kind = ANSWER_STANDARD;
-		} else if (!strcmp(word, "file") || !strcmp(word, "lf-file")) {
-			if (!read_file(w, a, *word == 'l'))
-				return false;
-			more = true;
-		} else if (!strcmp(word, "errorfile")) {
-			if (!read_errorfile(w, a))
-				return false;
-		} else if (!strcmp(word, "errorfiles")) {
-			if (!read_errorfiles(w, a))
+		} else if (is_body(word)) {
+			if (!read_body(w, r, word))
 				return false;
 		} else {
 			return rule_fail(w->e,
@@ -168,23 +203,70 @@ bool read_answer(struct words *w, struct rule *rule)
 					 word);
 		}
 	}
-	if (more && a->kind != ANSWER_COMPOSED)
-		return rule_fail(w->e, "an error page is sent as it is: remove content-type and the text, or the page");
-	if (has_fields && a->kind != ANSWER_COMPOSED) { /* a warning, as HAProxy's */
-		rule_fail(w->e, "an error page is sent as it is: hdr adds nothing to it");
+	return true;
+}
+
+/* What does not fit together. True with w->e->text: a warning, as HAProxy's. */
+static bool judge(struct words *w, const struct reading *r)
+{
+	struct answer *a = r->a;
+
+	if (a->kind != ANSWER_COMPOSED && (a->content_type || a->n_headers)) {
+		rule_fail(w->e, "an error page is sent as it is: %s adds nothing to it", a->n_headers ? "hdr" : "content-type");
+		a->content_type = NULL;
 		a->n_headers = 0;
-		has_fields = false;
 	}
-	if (a->content.n && !a->content_type)
-		return rule_fail(
-		    w->e, "a text needs a content-type: write content-type text/plain before it");
-	if (a->kind == ANSWER_COMPOSED && !is_own && !more && !has_fields)
+	if (a->kind == ANSWER_COMPOSED && a->content_type && !a->content.n && !(r->body && *r->body == 'l')) {
+		rule_fail(w->e, "there is no text: content-type is ignored");
+		a->content_type = NULL;
+	}
+	if ((a->content.n || (r->body && *r->body == 'l')) && !a->content_type)
+		return rule_fail(w->e, "a text needs a content-type: write content-type text/plain before it");
+	return true;
+}
+
+static bool need_page(struct words *w, unsigned status)
+{
+	return http_has_page(status) ||
+	       rule_fail(w->e, "there is no page for %u: write a text for it, or return status %u", status, status);
+}
+
+/* Of "return", "deny" and "tarpit" */
+bool read_answer(struct words *w, struct rule *rule)
+{
+	struct answer *a = w->r->memory->alloc(w->r->memory->owner, sizeof(*a));
+	struct reading r = {.a = a, .has_status = rule->data == VERDICT_RETURN};
+
+	if (!a)
+		return rule_fail(w->e, "%s", "");
+	a->status = rule->number;
+	if (!read_words(w, &r, "deny_status") || !judge(w, &r))
+		return false;
+	/* "deny_status" alone means the page */
+	if (!r.has_status && !r.body && !a->n_headers)
 		a->kind = ANSWER_STANDARD;
-	if (a->kind == ANSWER_STANDARD && !http_has_page(a->status))
-		return rule_fail(w->e, "there is no page for %u: write a text for it, or return status %u", a->status, a->status);
+	if (a->kind == ANSWER_STANDARD && !need_page(w, a->status))
+		return false;
 	rule->number = a->status;
 	rule->answer = a->kind != ANSWER_STANDARD || rule->data == VERDICT_RETURN ? a : NULL;
 	return true;
+}
+
+bool rules_read_error(const struct acl_reader *reader, const char *const *word, size_t n, struct answer **ret, size_t *ret_word,
+		      struct rule_error *e)
+{
+	struct words w = {.r = reader, .word = word, .n = n, .e = e, .kind = RULES_N_KINDS};
+	struct answer *a = reader->memory->alloc(reader->memory->owner, sizeof(*a));
+	struct reading r = {.a = a};
+	bool ok;
+
+	*ret = a;
+	*ret_word = 0;
+	if (!a)
+		return rule_fail(e, "%s", "");
+	ok = read_words(&w, &r, NULL) && judge(&w, &r) && (r.has_status || rule_fail(e, "status and its number are missing"));
+	*ret_word = w.i ? w.i - 1 : 0;
+	return ok;
 }
 
 /* auth [realm TEXT]: who has no user is asked for one */
