@@ -477,24 +477,39 @@ void listener_event(struct worker *w, struct socket_handle *l)
 	w->crowded = true;
 }
 
-void listener_retire(struct worker *w, struct socket_handle *l)
+/* Who has shaken hands already is not sent away. */
+static void take_queue(struct worker *w, struct socket_handle *l)
 {
-	defer_end(l);
-	if (l->paused) {
+	for (unsigned i = 0; !l->shared && i < ACCEPTS_AT_END && accept_one(w, l); i++)
+		;
+	if (l->paused)
 		LIST_REMOVE(l, paused_entry);
-		l->paused = false;
-	} else if (l->added) {
-		/* Who has shaken hands already is not sent away. */
-		for (unsigned i = 0; !l->shared && i < ACCEPTS_AT_END && accept_one(w, l); i++)
-			;
-		if (l->paused) {
-			LIST_REMOVE(l, paused_entry);
-			l->paused = false;
-		} else {
-			worker_unwatch(w, &l->h);
-		}
+	l->paused = false;
+	defer_end(l);
+}
+
+/* One right behind the other, as the kernel gives new connections to those that are left. */
+static void close_sockets(struct worker *w, struct listener *l)
+{
+	listener_steer_past(l, w->engine->n_workers);
+	for (unsigned i = 0; i < w->engine->n_workers; i++) {
+		take_queue(w, &l->socket[i]);
+		close(l->socket[i].h.fd);
+		l->socket[i].h.fd = -1;
 	}
-	l->added = false;
-	close(l->h.fd);
-	l->h.fd = -1;
+}
+
+void listener_retire(struct worker *w, struct listener *l)
+{
+	struct socket_handle *h = &l->socket[w->index];
+
+	if (h->retired)
+		return;
+	if (!h->paused)
+		worker_unwatch(w, &h->h);
+	take_queue(w, h);
+	h->added = false;
+	h->retired = true;
+	if (atomic_fetch_add(&l->n_retired, 1) + 1 == w->engine->n_workers)
+		close_sockets(w, l);
 }

@@ -365,8 +365,8 @@ static void close_listeners(struct worker *w, void *arg)
 	for (size_t i = 0; w->set && i < w->set->n_listeners; i++) {
 		const struct set_listener *l = &w->set->listener[i];
 
-		if (l->frontend->gate == g && l->listener->socket[w->index].added)
-			listener_retire(w, &l->listener->socket[w->index]);
+		if (l->frontend->gate == g)
+			listener_retire(w, l->listener);
 	}
 }
 

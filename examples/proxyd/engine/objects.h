@@ -407,6 +407,7 @@ struct socket_handle {
 	uint32_t cip_magic; /* accept-netscaler-cip; 0: no */
 	uint16_t number; /* of its bind line in the frontend; logs show it as a unix client's port */
 	bool added, paused, shared; /* in epoll; without interest; one queue for all workers */
+	bool retired;		    /* its worker takes no more */
 	bool speaks_first, defers;  /* see defer.c: its clients do; TCP_DEFER_ACCEPT is on */
 	unsigned n_recent;	    /* connections since then */
 	uint64_t recent_since_ns;
@@ -421,6 +422,8 @@ struct listener {
 	bool running;		      /* in the last set: no worker closes it */
 	bool shut;		      /* by an operator: closed for good */
 	struct socket_handle *socket; /* one per worker */
+	unsigned n_successors;	      /* sockets of the process that takes over */
+	atomic_uint n_retired;	      /* workers that take no more */
 };
 
 /* What was changed at run time: a server that came, or one that went. */

@@ -6,6 +6,7 @@
  * namespace are not counted: the first of the successor's gets all.
  */
 #include "control.h"
+#include "worker.h"
 
 #include <arpa/inet.h>
 #include <linux/filter.h>
@@ -87,11 +88,9 @@ static unsigned count_listening(const struct group *g)
 	return n;
 }
 
-/* Any of the successor's sockets. An index that there is not leaves the choice to the kernel, as without a program. */
-static void steer(int fd, unsigned ours)
+/* Any of those behind `ours`. An index that there is not leaves the choice to the kernel, as without a program. */
+static void steer(int fd, unsigned ours, unsigned theirs)
 {
-	struct group g;
-	unsigned all = group_of(fd, &g) ? count_listening(&g) : 0, theirs = all > ours ? all - ours : 1;
 	struct sock_filter to_successor[] = {
 	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_RANDOM)),
 	    BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, theirs),
@@ -103,6 +102,14 @@ static void steer(int fd, unsigned ours)
 	setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
 }
 
+static unsigned count_successors(int fd, unsigned ours)
+{
+	struct group g;
+	unsigned all = group_of(fd, &g) ? count_listening(&g) : 0;
+
+	return all > ours ? all - ours : 1;
+}
+
 static bool steerable(const struct listener *l)
 {
 	return l->running && !l->shut && !l->socket[0].shared;
@@ -110,11 +117,24 @@ static bool steerable(const struct listener *l)
 
 void engine_steer_away(struct engine *e)
 {
-	const struct listener *l;
+	struct listener *l;
 
 	LIST_FOREACH (l, &e->listeners, entry)
-		if (steerable(l))
-			steer(l->socket[0].h.fd, e->n_workers);
+		if (steerable(l)) {
+			l->n_successors = count_successors(l->socket[0].h.fd, e->n_workers);
+			steer(l->socket[0].h.fd, e->n_workers, l->n_successors);
+		}
+}
+
+/*
+ * The kernel puts the last socket, one of the successor's, where the closed one was: behind ours one less is left at each
+ * close. What is left behind them until our last one is closed gets all. (Nothing, where the successor has fewer sockets:
+ * then some connections begin at those of ours that are still to be closed.)
+ */
+void listener_steer_past(const struct listener *l, unsigned ours)
+{
+	if (l->n_successors >= ours)
+		steer(l->socket[0].h.fd, ours, l->n_successors - ours + 1);
 }
 
 void engine_steer_back(struct engine *e)

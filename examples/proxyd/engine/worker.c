@@ -173,6 +173,8 @@ void worker_adopt(struct worker *w, void *arg)
 	for (size_t i = 0; i < set->n_listeners; i++) {
 		struct socket_handle *h = &set->listener[i].listener->socket[w->index];
 
+		if (h->retired) /* by an operator */
+			continue;
 		h->frontend = set->listener[i].frontend;
 		h->accept_proxy = set->listener[i].accept_proxy;
 		h->cip_magic = set->listener[i].cip_magic;
@@ -180,14 +182,14 @@ void worker_adopt(struct worker *w, void *arg)
 		h->tally = set->listener[i].tally;
 		h->tls = set->listener[i].tls;
 		defer_configure(h, &set->listener[i]);
-		if (!h->added && h->h.fd >= 0) /* -1: an operator closed it */
+		if (!h->added)
 			listener_add(w, h);
 	}
 	if (!last)
 		return;
 	for (size_t i = 0; i < last->n_listeners; i++)
 		if (!uses(set, last->listener[i].listener))
-			listener_retire(w, &last->listener[i].listener->socket[w->index]);
+			listener_retire(w, last->listener[i].listener);
 	/* maxconn may be another now */
 	worker_poke(w, POKE_GATE | POKE_QUEUE);
 	if (w->http)
@@ -197,12 +199,8 @@ void worker_adopt(struct worker *w, void *arg)
 
 void worker_drain(struct worker *w, void *unused)
 {
-	for (size_t i = 0; w->set && i < w->set->n_listeners; i++) {
-		struct socket_handle *h = &w->set->listener[i].listener->socket[w->index];
-
-		if (h->added)
-			listener_retire(w, h);
-	}
+	for (size_t i = 0; w->set && i < w->set->n_listeners; i++)
+		listener_retire(w, w->set->listener[i].listener);
 	w->draining = true;
 	spent_drop(w);
 	w->drain_ns = w->now_ns;

@@ -137,8 +137,13 @@ void defer_end(struct socket_handle *l);
 void listener_event(struct worker *w, struct socket_handle *l);
 void listener_add(struct worker *w, struct socket_handle *l);
 
-/* Takes what waits in the queue of the socket, then closes it. */
-void listener_retire(struct worker *w, struct socket_handle *l);
+/* Takes what waits in the queue of the worker's socket; the last worker closes the sockets of all. */
+void listener_retire(struct worker *w, struct listener *l);
+
+/* ---- steer.c ---- */
+
+/* New connections go to the successor's sockets, if there is one, also while the `ours` of this process are closed. */
+void listener_steer_past(const struct listener *l, unsigned ours);
 void listeners_resume(struct worker *w);
 
 struct endpoint endpoint_of(const struct sockaddr_storage *a);
