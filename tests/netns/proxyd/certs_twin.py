@@ -22,8 +22,8 @@ global
 defaults
     mode http
     timeout connect 1s
-    timeout client 20s
-    timeout server 20s
+    timeout client 2m  # what is slow here is the machine
+    timeout server 2m
 frontend f
     bind 127.0.0.1:{port} ssl {bind}
     http-request return status 200

@@ -28,8 +28,11 @@ class Web(Server):
             c.sendall(self.answer)
 
 
-def backend(name, lines, server):
-    return f"backend {name}\n    mode http\n    timeout check 20s\n    default-server inter 100 rise 2 fall 3\n{lines}    server {server}\n"
+def backend(name, lines, server, inter="100"):
+    return f"backend {name}\n    mode http\n    timeout check 20s\n    default-server inter {inter} rise 2 fall 3\n{lines}    server {server}\n"
+
+
+SHAKES_HANDS = "2s fastinter 200 downinter 500"  # a connection may take as long as `inter`, the handshake with a busy thread of ours included
 
 
 def text(*backends, more=""):
@@ -210,8 +213,8 @@ def test_each_connection_is_made_in_its_own_way(binary):
     tcp-check send GET\\ /b\\ HTTP/1.0\\r\\n\\r\\n
     tcp-check expect string hello
 """
-    with Asked(binary, text(backend("b", lines, f"s 127.0.0.1:{usual.port} check ssl verify none"),
-                            backend("c", steps, "s 127.0.0.1:1 check verify none").replace("mode http", "mode tcp"))) as p:  # fmt: skip
+    with Asked(binary, text(backend("b", lines, f"s 127.0.0.1:{usual.port} check ssl verify none", SHAKES_HANDS),
+                            backend("c", steps, "s 127.0.0.1:1 check verify none", SHAKES_HANDS).replace("mode http", "mode tcp"))) as p:  # fmt: skip
         until("all are up", lambda: usual.asked and secret.asked and p.row("b/s", "status", "check_status") == ["UP", "L7OK"] == p.row("c/s", "status", "check_status"))
         assert [web.asked[0][0].split()[1] for web in (plain, tls, behind, usual, script, secret)] == ["/plain", "/tls", "/behind", "/usual", "/a", "/b"]
         assert (tls.names[0], behind.names[0], secret.names[0]) == ("one.example", "two.example", None)
@@ -233,7 +236,7 @@ def test_what_passed_is_of_the_last_connection(binary):
         (f"connect port {secret.port} ssl", "L6OK", "(tcp-check)"), (f"connect port {secret.port} ssl | {talk}", "L7OK", "(tcp-check)"),
     )
     sections = [backend(f"c{i}", "    option tcp-check\n" + "".join(f"    tcp-check {step}\n" for step in script.split(" | ")),
-                        f"s 127.0.0.1:{plain.port} check verify none").replace("mode http", "mode tcp") for i, (script, *_) in enumerate(scripts)]  # fmt: skip
+                        f"s 127.0.0.1:{plain.port} check verify none", SHAKES_HANDS).replace("mode http", "mode tcp") for i, (script, *_) in enumerate(scripts)]  # fmt: skip
     with Asked(binary, text(*sections)) as p:
         for i, (script, status, said) in enumerate(scripts):
             until(f"{script} is {status}", lambda: p.row(f"c{i}/s", "check_status", "last_chk") == [status, said])
@@ -252,7 +255,7 @@ def test_a_check_that_was_stopped_begins_in_the_first_way_again(binary):
     tcp-check expect string hello
     tcp-check connect port {mute.port} ssl
 """
-    with Asked(binary, text(backend("c", steps, "s 127.0.0.1:1 check verify none").replace("mode http", "mode tcp"))) as p:
+    with Asked(binary, text(backend("c", steps, "s 127.0.0.1:1 check verify none", SHAKES_HANDS).replace("mode http", "mode tcp"))) as p:
         until("its second connection hangs", lambda: mute.open)
         p.ask("disable health c/s")
         mute.stop()

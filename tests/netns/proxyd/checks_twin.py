@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import tempfile
+import threading
 
 from support import Asked, Proxy, Server, config, free_port, main, named, read_all, until
 
@@ -112,19 +113,21 @@ def test_the_log_says_what_happens_to_servers(binary):
 def test_first_checks_come_in_the_order_of_the_configuration(binary):
     """The first one at once; with an interval of a minute the limit alone tells how far the others may lie apart."""
     came, dead = [], free_port()
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
 
-    def notes(name):
-        def serve(server, c):
-            came.append(name)
-            c.recv(1000)
-            c.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+    def serve():
+        """All at one port and one after the other, so that the kernel keeps their order, however late we are."""
+        while True:
+            with listener.accept()[0] as c:
+                came.append(re.match(rb"(?:GET /)?(\w+)", c.recv(1000))[1].decode())
+                c.sendall(b"up\n" if came[-1] == "agent" else b"HTTP/1.0 200 OK\r\n\r\n")
 
-        return Server(serve).port
-
-    text = config("backend a\n    option httpchk\n    default-server check inter 60s\n    server dead 127.0.0.1:%d\n"
-                  "    server a1 127.0.0.1:%d agent-check agent-port %d agent-inter 60s\n    server a2 127.0.0.1:%d disabled\n"
-                  "listen l\n    bind 127.0.0.1:{port}\n    option httpchk\n    server b1 127.0.0.1:%d check inter 50s\n"
-                  % (dead, notes("a1"), notes("agent"), notes("a2"), notes("b1")))  # fmt: skip
+    threading.Thread(target=serve, daemon=True).start()
+    text = config(f"backend a\n    option httpchk GET /a1\n    default-server check inter 60s\n    server dead 127.0.0.1:{dead}\n"
+                  f"    server a1 127.0.0.1:{port} agent-check agent-port {port} agent-inter 60s agent-send agent\\n\n"
+                  f"    server a2 127.0.0.1:{port} disabled\n"
+                  f"listen l\n    bind 127.0.0.1:{{port}}\n    option httpchk GET /b1\n    server b1 127.0.0.1:{port} check inter 50s\n")  # fmt: skip
     with Asked(binary, text.replace("global\n", "global\n    max-spread-checks 2s\n")) as p:
         until("the dead one is found", lambda: p.status("a/dead") == "DOWN")
         until("all were asked", lambda: len(came) == 3)

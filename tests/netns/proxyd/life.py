@@ -799,12 +799,17 @@ def test_reader_that_pauses_is_no_silent_server(binary):
         c.recv(10)
         c.sendall(b"z" * n)
 
+    def comes(timeout):
+        """How much, if the reader pauses for longer than the server may."""
+        body = "listen l\n    bind 127.0.0.1:{port}\n    timeout server %ds\n    server s 127.0.0.1:%d\n" % (timeout, s.port)
+        with Proxy(binary, config(body)) as p, p.connect() as c:
+            c.sendall(b"go")
+            time.sleep(timeout + 1.5)
+            return len(read_all(c))
+
     s = Server(source)
-    body = "listen l\n    bind 127.0.0.1:{port}\n    timeout server 2s\n    server s 127.0.0.1:%d\n" % s.port
-    with Proxy(binary, config(body)) as p, p.connect() as c:
-        c.sendall(b"go")
-        time.sleep(3.5)
-        assert len(read_all(c)) == n
+    # The server is a thread of this process, which on a busy machine may be silent for two seconds itself.
+    assert comes(2) == n or comes(10) == n
 
 
 def test_reload_changes_send_proxy(binary):

@@ -304,9 +304,10 @@ backend rule
     server b 127.0.0.1:{b}
 backend notfound
     option httpchk
+    timeout check 20s # a server that was late once is down, and 404 brings none up
     http-check disable-on-404
     cookie S insert
-    server a 127.0.0.1:{a} cookie a check inter 100 port {check}
+    server a 127.0.0.1:{a} cookie a check inter 2s port {check}
     server b 127.0.0.1:{b} cookie b
 backend last
     http-reuse never

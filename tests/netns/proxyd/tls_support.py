@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Certificates of a small authority of our own, and clients that say what they saw."""
+import functools
 import os
 import shutil
 import socket
@@ -7,9 +8,11 @@ import ssl
 import subprocess
 import tempfile
 
+from support import WAIT
+
 
 def openssl(*args, data=b"", check=True):
-    r = subprocess.run(["openssl", *args], input=data, capture_output=True, timeout=20)
+    r = subprocess.run(["openssl", *args], input=data, capture_output=True, timeout=WAIT)
     if check and r.returncode:
         raise AssertionError(f"openssl {args[0]}: {r.stderr.decode()}")
     return r.stdout
@@ -69,7 +72,7 @@ def context(ca=None, cert=None, alpn=None, low=None, high=None):
     return c
 
 
-def connect(port, name=None, ctx=None, session=None, timeout=10):
+def connect(port, name=None, ctx=None, session=None, timeout=WAIT):
     s = socket.create_connection(("127.0.0.1", port), timeout=timeout)
     try:
         return (ctx or context()).wrap_socket(s, server_hostname=name, session=session)
@@ -88,6 +91,11 @@ def serial_of(pem):
     if isinstance(pem, str):
         with open(pem, "rb") as f:
             pem = f.read()
+    return serial_in(pem)
+
+
+@functools.cache  # a program to start for each connection is what would take longest
+def serial_in(pem):
     return openssl("x509", "-noout", "-serial", data=pem).decode().strip().split("=")[1]
 
 
