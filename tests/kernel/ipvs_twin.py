@@ -519,6 +519,7 @@ class Daemon:
     def __init__(self, program, text):
         shutil.rmtree(RUN, ignore_errors=True)
         RUN.mkdir()
+        subprocess.run(["ipvsadm", "-C"], check=True)  # what the one before may have left
         os.mkfifo(RUN / "fifo")
         self.fifo = os.open(RUN / "fifo", os.O_RDWR | os.O_NONBLOCK)
         self.log = open(RUN / "log", "w", encoding="ascii")
@@ -678,9 +679,12 @@ def main():
         theirs, ours = (story(os.path.abspath(shutil.which(p) or p)) for p in programs)
         failed = 0
         for what in theirs:
-            # At its end keepalived leaves scripts behind that have not run yet.
-            ours_only = "scripts, the end" not in what
-            only = [f"- {line}" for line in theirs[what] if line not in ours[what]] + [f"+ {line}" for line in ours[what] if ours_only and line not in theirs[what]]
+            # At its end keepalived leaves scripts behind that have not run yet, and services, if it does not come to remove them
+            # within the five seconds after which it kills its own processes: ours has to remove all.
+            ours_only, theirs_only = "scripts, the end" not in what, what != "the end"
+            assert theirs_only or not ours[what], f"{what}: vipd leaves {ours[what]}"
+            only = ([f"- {line}" for line in theirs[what] if theirs_only and line not in ours[what]]
+                    + [f"+ {line}" for line in ours[what] if ours_only and line not in theirs[what]])
             if only:
                 print(f"{story.__name__}, {what}: keepalived (-) and vipd (+) differ\n" + "\n".join(only))
                 failed = 1
