@@ -14,6 +14,8 @@
 #define V2_LOCAL 0x20
 #define V2_TCP4 0x11
 #define V2_TCP6 0x21
+#define V2_FAMILY_MAX 3	  /* unix sockets */
+#define V2_TRANSPORT_MAX 2 /* datagrams */
 
 struct endpoint {
 	const void *addr;
@@ -21,12 +23,22 @@ struct endpoint {
 	in_port_t port; /* network order */
 };
 
-static struct endpoint endpoint(const struct sockaddr *a)
+static bool is_ip(const struct sockaddr *a)
+{
+	return a->sa_family == AF_INET || a->sa_family == AF_INET6;
+}
+
+/* As an address of this family: IPv4 becomes IPv6 in `mapped` (RFC 4291, 2.5.5.2). */
+static struct endpoint endpoint(const struct sockaddr *a, int family, unsigned char mapped[16])
 {
 	if (a->sa_family == AF_INET) {
 		const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)a;
 
-		return (struct endpoint){&in->sin_addr, 4, in->sin_port};
+		if (family == AF_INET)
+			return (struct endpoint){&in->sin_addr, 4, in->sin_port};
+		memcpy(mapped, (const unsigned char[12]){[10] = 0xff, 0xff}, 12);
+		memcpy(mapped + 12, &in->sin_addr, 4);
+		return (struct endpoint){mapped, 16, in->sin_port};
 	} else {
 		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)a;
 
@@ -69,8 +81,9 @@ static const char signature[12] = "\r\n\r\n\0\r\nQUIT\n"; /* its NUL does not fi
 size_t proxy_header(char buf[PROXY_HEADER_MAX], unsigned version, const struct sockaddr *from,
 		    const struct sockaddr *to)
 {
-	int family = from->sa_family;
-	bool known = family == to->sa_family && (family == AF_INET || family == AF_INET6);
+	bool known = is_ip(from) && is_ip(to);
+	int family = from->sa_family == to->sa_family ? from->sa_family : AF_INET6;
+	unsigned char mapped[16];
 	struct endpoint source, target;
 
 	memset(buf, 0, PROXY_HEADER_MAX);
@@ -81,8 +94,8 @@ size_t proxy_header(char buf[PROXY_HEADER_MAX], unsigned version, const struct s
 	if (!known)
 		return version == 2 ? 16
 				    : (size_t)snprintf(buf, PROXY_HEADER_MAX, "PROXY UNKNOWN\r\n");
-	source = endpoint(from);
-	target = endpoint(to);
+	source = endpoint(from, family, mapped); /* one of them at most is mapped */
+	target = endpoint(to, family, mapped);
 	return version == 2 ? version_2(buf, family, &source, &target)
 			    : version_1(buf, family, &source, &target);
 }
@@ -156,7 +169,8 @@ size_t proxy_header_extra(char buf[PROXY_HEADER_MAX + PROXY_EXTRA_MAX], size_t l
 		len += tlv(buf + len, TLV_CRC32C, "\0\0\0", 4);
 	len += tlv(buf + len, TLV_ALPN, extra->alpn, extra->alpn_len);
 	len += tlv(buf + len, TLV_AUTHORITY, extra->authority, extra->authority_len);
-	len += tlv(buf + len, TLV_UNIQUE_ID, extra->unique_id, extra->unique_id_len);
+	if (extra->unique_id_len <= PROXY_UNIQUE_ID_MAX)
+		len += tlv(buf + len, TLV_UNIQUE_ID, extra->unique_id, extra->unique_id_len);
 	if (extra->tls)
 		len += tls_tlv(buf + len, extra->tls);
 	buf[14] = (char)((len - 16) >> 8);
@@ -222,7 +236,7 @@ static ssize_t parse_1(const char *data, size_t len, struct proxy_ends *ret)
 	if (!end)
 		return len < PROXY_HEADER_MAX - 1 ? 0 : -EPROTO;
 	n = (size_t)(end - data);
-	if (n < 7 || data[n - 1] != '\r' || memchr(data, '\0', n))
+	if (n < 7 || data[n - 1] != '\r' || data[n - 2] == ' ' || memchr(data, '\0', n))
 		return -EPROTO;
 	memcpy(line, data, n - 1);
 	line[n - 1] = '\0';
@@ -269,6 +283,8 @@ static bool parse_extras(const unsigned char *header, size_t total, size_t begin
 			return false;
 		if (at[0] == TLV_CRC32C && (n != 4 || !sum_is_right(header, total, at + 3)))
 			return false;
+		if (n > (at[0] == TLV_AUTHORITY ? PROXY_VALUE_MAX : at[0] == TLV_UNIQUE_ID ? PROXY_UNIQUE_ID_MAX : n))
+			return false;
 		if (at[0] == TLV_AUTHORITY) {
 			ret->authority = (const char *)at + 3;
 			ret->authority_len = n;
@@ -294,9 +310,13 @@ static ssize_t parse_2(const unsigned char *data, size_t len, struct proxy_ends 
 		return -EPROTO;
 	if (len < total)
 		return 0;
+	if ((data[12] & 15) == 0)
+		return (ssize_t)total; /* the proxy itself */
+	if (data[13] >> 4 > V2_FAMILY_MAX || (data[13] & 15) > V2_TRANSPORT_MAX)
+		return -EPROTO;
 	addr = data[13] == V2_TCP4 ? 4 : data[13] == V2_TCP6 ? 16 : 0;
-	if ((data[12] & 15) == 0 || !addr)
-		return (ssize_t)total; /* the proxy itself, or a kind that says nothing to us */
+	if (!addr)
+		return (ssize_t)total; /* a kind that says nothing to us: as if it had not told */
 	if (total < 16 + 2 * addr + 4 || !parse_extras(data, total, 16 + 2 * addr + 4, ret))
 		return -EPROTO;
 	memcpy(&from_port, data + 16 + 2 * addr, 2);

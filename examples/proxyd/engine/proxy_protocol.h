@@ -16,8 +16,8 @@
 #define PROXY_HEADER_MAX 108 /* the longest line of version 1; version 2 without extras has 52 */
 
 /*
- * Writes the header of `version` 1 or 2 for a TCP connection; addresses of other or different
- * families are told as unknown. Returns its length.
+ * Writes the header of `version` 1 or 2 for a TCP connection; IPv4 beside IPv6 is told as IPv6, addresses of
+ * other families as unknown. Returns its length.
  */
 size_t proxy_header(char buf[PROXY_HEADER_MAX], unsigned version, const struct sockaddr *from,
 		    const struct sockaddr *to);
@@ -33,8 +33,9 @@ struct proxy_tls {
 	char key[16], signature[64]; /* of our certificate: "RSA2048", "RSA-SHA256" */
 };
 
-#define PROXY_VALUE_MAX 255  /* bytes; longer ones are not told */
-#define PROXY_EXTRA_MAX 1100 /* bytes of all */
+#define PROXY_VALUE_MAX 255	/* bytes; longer ones are not told */
+#define PROXY_UNIQUE_ID_MAX 128 /* of that value (section 2.2.5) */
+#define PROXY_EXTRA_MAX 1100	/* bytes of all */
 
 /* What else it tells (section 2.2); NULL: it does not. */
 struct proxy_extra {

@@ -62,14 +62,25 @@ static void version_2_is_binary(void **state)
 	assert_header(2, &c, &d, six, sizeof(six) - 1);
 }
 
+static void two_families_are_ipv6(void **state)
+{
+	struct sockaddr_in a = v4("192.0.2.1", 0x1234);
+	struct sockaddr_in6 b = v6("2001:db8::2", 1);
+	static const char one[] = "PROXY TCP6 ::ffff:192.0.2.1 2001:db8::2 4660 1\r\n",
+			  two[] = "\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x24"
+				  "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x02"
+				  "\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\x02\x01\0\x01\x12\x34";
+
+	assert_header(1, &a, &b, one, sizeof(one) - 1);
+	assert_header(2, &b, &a, two, sizeof(two) - 1);
+}
+
 static void other_families_are_unknown(void **state)
 {
 	struct sockaddr_in a = v4("192.0.2.1", 1);
-	struct sockaddr_in6 b = v6("::1", 1);
 	struct sockaddr none = {.sa_family = AF_UNIX};
 	static const char one[] = "PROXY UNKNOWN\r\n", two[] = "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
 
-	assert_header(1, &a, &b, one, sizeof(one) - 1);
 	assert_header(1, &none, &none, one, sizeof(one) - 1);
 	assert_header(2, &none, &a, two, 16);
 }
@@ -86,6 +97,7 @@ static void reads_what_it_writes(void **state)
 {
 	struct sockaddr_in a = v4("192.0.2.1", 56324), b = v4("198.51.100.7", 443);
 	struct sockaddr_in6 c = v6("2001:db8::1", 65535), d = v6("2001:db8::2", 0);
+	struct sockaddr none = {.sa_family = AF_UNIX};
 	struct proxy_ends ends;
 	char buf[PROXY_HEADER_MAX];
 
@@ -102,7 +114,7 @@ static void reads_what_it_writes(void **state)
 		assert_int_equal(proxy_parse(buf, len, &ends), len);
 		assert_memory_equal(&ends.from, &c, sizeof(c));
 		assert_memory_equal(&ends.to, &d, sizeof(d));
-		len = proxy_header(buf, version, (void *)&a, (void *)&d);
+		len = proxy_header(buf, version, (void *)&a, (void *)&none);
 		assert_int_equal(proxy_parse(buf, len, &ends), len);
 		assert_int_equal(ends.from.ss_family, AF_UNSPEC);
 	}
@@ -127,10 +139,11 @@ static void tells_more(void **state)
 	assert_int_equal(proxy_parse(buf, len, &ends), -EPROTO);
 	/* the longest that is told, in all places, and one more */
 	extra.alpn = extra.authority = extra.unique_id = longest;
-	extra.alpn_len = extra.authority_len = extra.unique_id_len = PROXY_VALUE_MAX;
+	extra.alpn_len = extra.authority_len = PROXY_VALUE_MAX;
+	extra.unique_id_len = PROXY_UNIQUE_ID_MAX;
 	len = proxy_header_extra(buf, proxy_header(buf, 2, (void *)&a, (void *)&b), &extra);
 	assert_int_equal(proxy_parse(buf, len, &ends), len);
-	assert_int_equal(ends.unique_id_len, PROXY_VALUE_MAX);
+	assert_int_equal(ends.unique_id_len, PROXY_UNIQUE_ID_MAX);
 	extra.unique_id_len++;
 	len = proxy_header_extra(buf, proxy_header(buf, 2, (void *)&a, (void *)&b), &extra);
 	assert_int_equal(proxy_parse(buf, len, &ends), len);
@@ -146,6 +159,7 @@ static void refuses_what_is_no_header(void **state)
 	    "PROXY TCP5 1.2.3.4 1.2.3.4 1 2\r\n",
 	    "PROXY TCP4 1.2.3.4 1.2.3.4 1\r\n",
 	    "PROXY TCP4 1.2.3.4 1.2.3.4 1 2 3\r\n",
+	    "PROXY TCP4 1.2.3.4 1.2.3.4 1 2 \r\n",
 	    "PROXY TCP4 1.2.3.4  1.2.3.4 1 2\r\n",
 	    "PROXY TCP4 1.2.3.4 ::1 1 2\r\n",
 	    "PROXY TCP4 1.2.3.4 1.2.3.4 1 65536\r\n",
@@ -163,6 +177,14 @@ static void refuses_what_is_no_header(void **state)
 	v2[12] = 0x22;						       /* an unknown command */
 	assert_int_equal(proxy_parse(v2, sizeof(v2), &ends), -EPROTO);
 	v2[12] = 0x21;
+	v2[13] = 0x41; /* an unknown family */
+	assert_int_equal(proxy_parse(v2, sizeof(v2), &ends), -EPROTO);
+	v2[13] = 0x13; /* an unknown protocol */
+	assert_int_equal(proxy_parse(v2, sizeof(v2), &ends), -EPROTO);
+	v2[13] = 0x12; /* known, and none of ours */
+	assert_int_equal(proxy_parse(v2, sizeof(v2), &ends), sizeof(v2));
+	assert_int_equal(ends.from.ss_family, AF_UNSPEC);
+	v2[13] = 0x11;
 	v2[15] = 11; /* too short for two addresses */
 	assert_int_equal(proxy_parse(v2, sizeof(v2), &ends), -EPROTO);
 	v2[14] = 0x7f; /* longer than we read */
@@ -193,6 +215,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(version_1_is_a_line),
 	    cmocka_unit_test(version_2_is_binary),
+	    cmocka_unit_test(two_families_are_ipv6),
 	    cmocka_unit_test(other_families_are_unknown),
 	    cmocka_unit_test(the_longest_line_fits),
 	    cmocka_unit_test(reads_what_it_writes),
