@@ -56,6 +56,7 @@ static int agent_setup(const void *opts, void **ret_config)
 /* What the words of a line come to. */
 struct said {
 	enum health_verdict verdict;
+	enum health_agent_word word; /* of HEALTH_FAIL */
 	struct health_advice advice;
 	char unknown[32]; /* the first word that is none */
 };
@@ -106,22 +107,25 @@ static bool take_word(struct said *said, const char *word)
 	static const struct {
 		const char *word;
 		enum health_verdict verdict;
+		enum health_agent_word fails;
 		enum health_admin admin;
 	} words[] = {
-	    {"up", HEALTH_OK, HEALTH_ADMIN_NONE},
-	    {"down", HEALTH_FAIL, HEALTH_ADMIN_NONE},
-	    {"fail", HEALTH_FAIL, HEALTH_ADMIN_NONE},
-	    {"stopped", HEALTH_FAIL, HEALTH_ADMIN_NONE},
-	    {"ready", HEALTH_NEUTRAL, HEALTH_ADMIN_READY},
-	    {"drain", HEALTH_NEUTRAL, HEALTH_ADMIN_DRAIN},
-	    {"maint", HEALTH_NEUTRAL, HEALTH_ADMIN_MAINT},
+	    {"up", HEALTH_OK, 0, HEALTH_ADMIN_NONE},
+	    {"down", HEALTH_FAIL, HEALTH_AGENT_DOWN, HEALTH_ADMIN_NONE},
+	    {"fail", HEALTH_FAIL, HEALTH_AGENT_FAIL, HEALTH_ADMIN_NONE},
+	    {"stopped", HEALTH_FAIL, HEALTH_AGENT_STOPPED, HEALTH_ADMIN_NONE},
+	    {"ready", HEALTH_NEUTRAL, 0, HEALTH_ADMIN_READY},
+	    {"drain", HEALTH_NEUTRAL, 0, HEALTH_ADMIN_DRAIN},
+	    {"maint", HEALTH_NEUTRAL, 0, HEALTH_ADMIN_MAINT},
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
 		if (strcasecmp(word, words[i].word) != 0)
 			continue;
-		if (words[i].verdict != HEALTH_NEUTRAL)
+		if (words[i].verdict != HEALTH_NEUTRAL) {
 			said->verdict = words[i].verdict;
+			said->word = words[i].fails;
+		}
 		if (words[i].admin != HEALTH_ADMIN_NONE)
 			said->advice.admin = words[i].admin;
 		return true;
@@ -174,7 +178,7 @@ void agent_judge(char *line, struct health_probe_io *io)
 	io->advice = said.advice;
 	/* A word that is none takes nothing from a verdict beside it (HAProxy: "down tired" is down). */
 	reply_over(io, said.verdict,
-		   said.unknown[0] && said.verdict == HEALTH_NEUTRAL ? HEALTH_CODE_L7RSP : code[said.verdict], 0, text);
+		   said.unknown[0] && said.verdict == HEALTH_NEUTRAL ? HEALTH_CODE_L7RSP : code[said.verdict], said.word, text);
 }
 
 /* ---- the dialogue ---- */

@@ -10,7 +10,7 @@
  * not count:
  *
  *	up                              HEALTH_OK
- *	down fail stopped [#reason]     HEALTH_FAIL, and the reason is the text
+ *	down fail stopped [#reason]     HEALTH_FAIL, and the reason is the text; the result's status says which
  *	ready drain maint               advice.admin
  *	N% weight:N% weight:N           advice.weight, percent or absolute
  *	maxconn:N                       advice.maxconn
@@ -33,6 +33,13 @@ extern "C" {
 #define HEALTH_AGENT_LINE_MAX 1024  /* bytes of the agent's line; with more: L7RSP */
 #define HEALTH_AGENT_WEIGHT_MAX 256 /* of weight:N */
 #define HEALTH_AGENT_PERCENT_MAX 25600
+
+/* The status of a result of HEALTH_FAIL. */
+enum health_agent_word {
+	HEALTH_AGENT_DOWN = 0,
+	HEALTH_AGENT_FAIL = 1,
+	HEALTH_AGENT_STOPPED = 2,
+};
 
 /* What health_probe_new takes with health_probe_agent(). All is copied. */
 struct health_agent_opts {

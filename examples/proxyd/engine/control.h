@@ -89,6 +89,8 @@ enum server_change {
 void server_tell_left(const struct server *s, enum server_change change, const char *what);
 /* option log-health-checks */
 void server_tell_check(const struct server *s, bool well, bool conditionally);
+/* The same of its agent. */
+void server_tell_agent(const struct server *s, bool well, const char *reason);
 
 /* ---- admin.c ---- */
 
@@ -197,12 +199,15 @@ void first_check_plan(struct engine *e, bool is_new, struct health_check_opts *o
 /* ---- agent.c ---- */
 
 /* Starts, changes or ends the server's agent-check. 0 or -errno. */
-int agent_sync(struct engine *e, struct server *s, const struct cfg_server *c);
+int agent_sync(struct engine *e, struct server *s, const struct cfg_server *c, const struct cfg_timeouts *timeouts);
 void agent_result(struct server *s, const struct health_result *r);
 void agent_end(struct server *s);
 
-/* HAProxy's words for a verdict and libhealth's text of it. */
-void agent_tell(bool down, const char *text, char *buf, size_t cap);
+/* HAProxy's words for a verdict and what libhealth says of it; `word`: its status. */
+void agent_tell(bool down, unsigned word, const char *text, char *buf, size_t cap);
+
+/* ---- checks.c: how long a check of this interval may take ---- */
+void check_set_timeouts(uint64_t inter_ns, const struct cfg_timeouts *t, struct health_check_opts *o);
 
 /* ---- check/probe.c ---- */
 

@@ -156,7 +156,7 @@ static void sync_backend(struct engine *e, struct set *set, const struct backend
 		server_hash_cookie(s);
 		r = check_sync(e, s, c, b);
 		if (!r)
-			r = agent_sync(e, s, c);
+			r = agent_sync(e, s, c, &b->proxy->set.timeout);
 		if (r < 0)
 			log_err("server %s/%s cannot be checked and counts as up: %s",
 				b->proxy->name, c->name, strerror(-r));

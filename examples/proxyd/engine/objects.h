@@ -207,6 +207,7 @@ struct server {
 	bool log_checks;
 	struct health_check *check, *agent;
 	bool agent_down; /* it says so */
+	enum health_code agent_code; /* of its last word about up or down; HEALTH_CODE_INI: it said another */
 	struct check_made *agent_made; /* what the agent was made with; NULL: there was none */
 	struct health_tls *check_tls; /* NULL: plain */
 	struct check_via *check_via;  /* NULL: it goes straight there */

@@ -229,7 +229,8 @@ static unsigned health_number(const struct server *s, const struct health_seen *
 static void write_status(const struct server *s, const struct health_seen *h, char *buf, size_t cap)
 {
 	const struct health_filter_status *f = &h->filter;
-	const char *up = server_in_drain(s) ? "DRAIN" : s->draining ? "NOLB" : "UP";
+	const char *drain = s->agent && !s->admin.no_agent ? "DRAIN (agent)" : "DRAIN";
+	const char *up = server_in_drain(s) ? drain : s->draining ? "NOLB" : "UP";
 
 	if (s->admin.maint)
 		snprintf(buf, cap, "MAINT");
@@ -276,7 +277,7 @@ static void set_check(const struct server *s, const struct health_seen *h, struc
 static void write_agent(const struct health_check_status *c, bool judged, char *buf, size_t cap)
 {
 	if (judged)
-		agent_tell(c->verdict != HEALTH_OK, c->text, buf, cap);
+		agent_tell(c->verdict != HEALTH_OK, c->status, c->text, buf, cap);
 	else if (c->verdict == HEALTH_NEUTRAL && c->code == HEALTH_CODE_L7OK)
 		*buf = '\0';
 	else

@@ -349,12 +349,36 @@ def test_what_an_agent_said_is_shown(binary):
             (b"50%\n", "no check", "CHECKED", "", "No status change", "", "1"),
             (b"down # too hot\n", "DOWN (agent)", "L7STS", "0", "Layer7 wrong status", "via agent : down (too hot)", "0"),
             (b"ready up\n", "no check", "L7OK", "0", "Layer7 check passed", "via agent : up", "1"),
+            (b"stopped #by hand\n", "DOWN (agent)", "L7STS", "0", "Layer7 wrong status", "via agent : stopped (by hand)", "0"),
+            (b"fail\n", "DOWN (agent)", "L7STS", "0", "Layer7 wrong status", "via agent : fail", "0"),
+            (b"up\tdrain\n", "DRAIN (agent)", "L7OK", "0", "Layer7 check passed", "via agent : up", "1"),
+            (b"ready up\n", "no check", "L7OK", "0", "Layer7 check passed", "via agent : up", "1"),
         ):
             said[0] = word
             until(f"{word} is shown", lambda: shows(*wanted))
         assert p.row("l/other", *fields[1:]) == [""] * 7
         agent.stop()
         until("nobody is there", lambda: shows("no check", "L4CON", "", "Layer4 connection problem", "Connection refused", "1"))
+
+
+def test_what_changes_an_agents_word_is_logged(binary):
+    """option log-health-checks: the reason stands there, and not with the server's own line."""
+    web, said = Server(named("web")), [b"up\n"]
+    agent = Server(lambda server, c: c.sendall(said[0]))
+    lines = ("    log stdout format raw daemon\n    option log-health-checks\n    timeout check 5s\n"
+             "    server s 127.0.0.1:%d agent-check agent-port %d agent-inter 50\n")  # fmt: skip
+    with Proxy(binary, listen(lines % (web.port, agent.port))) as p:
+        for word, run, change in (
+            (b"up\n", 'Agent check for server l/s succeeded, reason: Layer7 check passed, code: 0, info: "via agent : up", check duration: ', ""),
+            (b"fail #x\n", 'Agent check for server l/s failed, reason: Layer7 wrong status, code: 0, info: "via agent : fail (x)", check duration: ',
+             "Server l/s is DOWN. 0 active"),
+            (b"up\n", 'Agent check for server l/s succeeded, reason: Layer7 check passed, code: 0, info: "via agent : up", check duration: ',
+             "Server l/s is UP. 1 active"),
+        ):
+            n = len(p.text())
+            said[0] = word
+            until(f"{run} and {change} are logged", lambda: run in p.text()[n if change else 0:] and change in p.text()[n if change else 0:])
+        assert re.search(r"duration: \d+ms, status: 1/1 UP\.\n", p.text()) and re.search(r"duration: \d+ms, status: 0/1 DOWN\.\n", p.text()), p.text()
 
 
 def test_a_script_is_played_over_two_connections(binary):

@@ -10,15 +10,20 @@
 
 #include "served.h"
 
-static struct talk says(const char *line, enum health_verdict verdict, enum health_code code)
+static struct talk says_word(const char *line, enum health_verdict verdict, enum health_code code, enum health_agent_word word)
 {
 	struct health_probe *p = served_probe(health_probe_agent(), NULL);
 	static struct talk t;
 
-	served_pieces(p, line, strlen(line), TALK_CLOSES, verdict, code, 0);
+	served_pieces(p, line, strlen(line), TALK_CLOSES, verdict, code, word);
 	talk(&t, p, line, strlen(line), 0, TALK_CLOSES);
 	health_probe_free(p);
 	return t;
+}
+
+static struct talk says(const char *line, enum health_verdict verdict, enum health_code code)
+{
+	return says_word(line, verdict, code, HEALTH_AGENT_DOWN);
 }
 
 static void up_and_down_are_verdicts(void **state)
@@ -28,10 +33,10 @@ static void up_and_down_are_verdicts(void **state)
 	says("up\n", HEALTH_OK, HEALTH_CODE_L7OK);
 	says("UP\r\n", HEALTH_OK, HEALTH_CODE_L7OK);
 	says("up", HEALTH_OK, HEALTH_CODE_L7OK); /* the end of the connection ends the line */
-	says("fail\n", HEALTH_FAIL, HEALTH_CODE_L7STS);
+	says_word("fail\n", HEALTH_FAIL, HEALTH_CODE_L7STS, HEALTH_AGENT_FAIL);
 	t = says("down #disk full\n", HEALTH_FAIL, HEALTH_CODE_L7STS);
 	assert_string_equal(t.io.text, "disk full");
-	t = says("stopped#gone\n", HEALTH_FAIL, HEALTH_CODE_L7STS);
+	t = says_word("stopped#gone\n", HEALTH_FAIL, HEALTH_CODE_L7STS, HEALTH_AGENT_STOPPED);
 	assert_string_equal(t.io.text, "gone");
 }
 

@@ -92,14 +92,17 @@ int admin_set_agent(struct engine *e, struct server *s, const struct cfg_addr *a
 		free(a->agent_send);
 		a->agent_send = copy;
 	}
-	return agent_sync(e, s, a->cfg);
+	return agent_sync(e, s, a->cfg, &a->backend->proxy->set.timeout);
 }
 
 /* libhealth's text is the reason, or else all that was said. */
 static bool is_reason(const char *text)
 {
 	static const char *const words[] = {"up", "down", "fail", "stopped", "ready", "drain", "maint"};
-	size_t len = strcspn(text, " \t,");
+	size_t len;
+
+	text += strspn(text, " ,.");
+	len = strcspn(text, " ,."); /* a tab has become a full stop */
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (len == strlen(words[i]) && !strncasecmp(text, words[i], len))
@@ -107,12 +110,15 @@ static bool is_reason(const char *text)
 	return *text && !isdigit((unsigned char)*text); /* a weight */
 }
 
-void agent_tell(bool down, const char *text, char *buf, size_t cap)
+void agent_tell(bool down, unsigned word, const char *text, char *buf, size_t cap)
 {
+	static const char *const words[] = {
+	    [HEALTH_AGENT_DOWN] = "down", [HEALTH_AGENT_FAIL] = "fail", [HEALTH_AGENT_STOPPED] = "stopped"};
+	const char *said = down && word < sizeof(words) / sizeof(words[0]) ? words[word] : "up";
 	bool has_reason = is_reason(text);
 
 	text += strspn(text, " ");
-	snprintf(buf, cap, has_reason ? "via agent : %s (%.95s)" : "via agent : %s", down ? "down" : "up", text);
+	snprintf(buf, cap, has_reason ? "via agent : %s (%.95s)" : "via agent : %s", said, text);
 }
 
 void agent_result(struct server *s, const struct health_result *r)
@@ -124,10 +130,13 @@ void agent_result(struct server *s, const struct health_result *r)
 	if (r->advice.has_maxconn && r->advice.maxconn != s->admin.maxconn)
 		admin_set_maxconn(s->engine, s, r->advice.maxconn);
 	take_state(s, r->advice.admin);
-	agent_tell(down, r->text, told, sizeof(told));
+	agent_tell(down, r->status, r->text, told, sizeof(told));
 	snprintf(why, sizeof(why), ", reason: %s, code: 0, info: \"%s\", check duration: %llums",
 		 check_code_text(down ? HEALTH_CODE_L7STS : HEALTH_CODE_L7OK), told, (unsigned long long)(r->total_ns / CFG_MS));
-	take_verdict(s, r->verdict, why);
+	if (s->log_checks && r->verdict != HEALTH_NEUTRAL && r->code != s->agent_code)
+		server_tell_agent(s, !down, why);
+	s->agent_code = r->verdict == HEALTH_NEUTRAL ? HEALTH_CODE_INI : r->code;
+	take_verdict(s, r->verdict, s->log_checks ? "" : why);
 }
 
 void agent_end(struct server *s)
@@ -138,7 +147,7 @@ void agent_end(struct server *s)
 }
 
 /* As configured, or as an operator said since. */
-int agent_sync(struct engine *e, struct server *s, const struct cfg_server *c)
+int agent_sync(struct engine *e, struct server *s, const struct cfg_server *c, const struct cfg_timeouts *timeouts)
 {
 	const struct server_admin *a = &s->admin;
 	const char *send = a->agent_send ? a->agent_send : c->agent_send;
@@ -160,6 +169,7 @@ int agent_sync(struct engine *e, struct server *s, const struct cfg_server *c)
 	int r;
 
 	s->engine = e;
+	check_set_timeouts(c->agent_inter_ns, timeouts, &o);
 	if (target.len && target.sa.sa_family != AF_UNIX)
 		memcpy((char *)&target.storage + offsetof(struct sockaddr_in, sin_port), &port, sizeof(port));
 	if (s->agent && c->agent_check && check_made_is(s->agent_made, &o, c->netns, NULL, send))

@@ -293,10 +293,9 @@ bool check_made_is(const struct check_made *m, const struct health_check_opts *o
  * As HAProxy: a check may take its interval; with "timeout check" so long from the connection on, which has the shorter
  * of the interval and "timeout connect". An answer that comes bit by bit has what the connection left over, too.
  */
-static void set_timeouts(const struct cfg_server *c, const struct cfg_proxy *p, struct health_check_opts *o)
+void check_set_timeouts(uint64_t inter_ns, const struct cfg_timeouts *t, struct health_check_opts *o)
 {
-	uint64_t inter = c->inter_ns ? c->inter_ns : HEALTH_INTERVAL_DEFAULT_NS;
-	const struct cfg_timeouts *t = &p->set.timeout;
+	uint64_t inter = inter_ns ? inter_ns : HEALTH_INTERVAL_DEFAULT_NS;
 
 	o->timeout_ns = inter;
 	if (!t->check_ns)
@@ -484,7 +483,7 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 		s->up = begins_up(c);
 	filter.start = !s->checked ? start_of(c) : s->up ? HEALTH_START_UP : HEALTH_START_DOWN;
 
-	set_timeouts(c, p, &o);
+	check_set_timeouts(c->inter_ns, &p->set.timeout, &o);
 	set_source(c, via ? via : &target, &source, &o);
 	o.preamble = header;
 	o.preamble_len = introduction(c, &p->set.check.connect, header);

@@ -173,23 +173,35 @@ __attribute__((format(printf, 4, 5))) static void tell_and_mail(const struct ser
 		mail(s, level, text);
 }
 
+/* A run of its health check or agent: `health` of `of` says how far it is from the other state. */
+static void tell_run(const struct server *s, const char *kind, const char *outcome, const char *reason, unsigned health,
+		     unsigned of, bool up)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text), "%s check for %sserver %s/%s %s%s, status: %u/%u %s.", kind, s->backup ? "backup " : "",
+		 s->pool->name, s->name, outcome, reason, health, of, !up ? "DOWN" : s->admin.weight ? "UP" : "DRAIN");
+	say(s->admin.backend, LOG_NOTICE, text);
+	mail(s, LOG_INFO, text);
+}
+
+void server_tell_agent(const struct server *s, bool well, const char *reason)
+{
+	tell_run(s, "Agent", well ? "succeeded" : "failed", reason, well, 1, well);
+}
+
 void server_tell_check(const struct server *s, bool well, bool conditionally)
 {
 	struct health_filter_status f = {.size = sizeof(f)};
-	char text[1024], reason[512];
-	unsigned health;
+	char reason[512];
 	bool up;
 
 	if (health_check_filter_status(s->check, &f) < 0)
 		return;
 	up = health_state_is_up(f.checked); /* s->up follows */
 	check_reason(s, reason, sizeof(reason));
-	health = up ? f.left : f.rise - f.left;
-	snprintf(text, sizeof(text), "Health check for %sserver %s/%s %s%s, status: %u/%u %s.", s->backup ? "backup " : "",
-		 s->pool->name, s->name, well ? conditionally ? "conditionally succeeded" : "succeeded" : "failed", reason,
-		 health, up ? f.fall : f.rise, up ? "UP" : "DOWN");
-	say(s->admin.backend, LOG_NOTICE, text);
-	mail(s, LOG_INFO, text);
+	tell_run(s, "Health", well ? conditionally ? "conditionally succeeded" : "succeeded" : "failed", reason,
+		 up ? f.left : f.rise - f.left, up ? f.fall : f.rise, up);
 }
 
 /* Those that new connections go to. */
