@@ -659,7 +659,7 @@ static void compile(struct reader *r, const struct rule_memory *m, const char *t
 	struct rule_error e = {""};
 
 	if (format_parse(text, m, ret, &e)) {
-		ret->is_log = true;
+		ret->is_log = ret->has_dashes = true;
 		if (*e.text)
 			diag_add(r->diag, DIAG_WARNING, at->file ? at : &r->proxy->at, "%s", e.text);
 	} else if (*e.text)
@@ -696,6 +696,7 @@ void cfg_compile_formats(struct reader *r, struct cfg_proxy *p)
 	if (set->unique_id_format)
 		compile(r, &m, set->unique_id_format, &set->unique_id_at, &f->id);
 	f->id.is_http = true; /* for a field */
+	f->id.has_dashes = false;
 	f->has_sd = set->log_format_sd;
 	f->has_error = set->error_log_format;
 	f->has_id = set->unique_id_format;

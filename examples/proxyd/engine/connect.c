@@ -368,7 +368,7 @@ void session_dispatch(struct worker *w, struct session *s, const char *early, si
 }
 
 /* The socket is connected: introduces the client. 0, an errno of either sign, or -EAGAIN. */
-static int introduce(struct session *s, bool failed)
+static int introduce(struct worker *w, struct session *s, bool failed)
 {
 	int error = 0, fd = s->handle[CONN_SERVER].fd;
 	socklen_t len = sizeof(error);
@@ -381,7 +381,7 @@ static int introduce(struct session *s, bool failed)
 		error = server_socks(fd, to, &from, &s->socks);
 	if (!error && to->send_proxy &&
 	    !server_introduce(fd, to, &s->handle[CONN_CLIENT], &s->client, session_target(s),
-			      s->store ? s->store->unique_id : NULL,
+			      to->proxy_tells & CFG_PROXY_UNIQUE_ID ? session_unique_id(w, s) : NULL,
 			      s->chunk[CONN_SERVER] || to->tls))
 		return EPIPE;
 	return error;
@@ -390,7 +390,7 @@ static int introduce(struct session *s, bool failed)
 void session_connect_event(struct worker *w, struct session *s, uint32_t events)
 {
 	struct handle *h = &s->handle[CONN_SERVER];
-	int error = h->tls ? 0 : introduce(s, events & (EPOLLERR | EPOLLHUP));
+	int error = h->tls ? 0 : introduce(w, s, events & (EPOLLERR | EPOLLHUP));
 	char name[TLS_NAME_SIZE];
 
 	if (!error && s->seeker.server->tls)

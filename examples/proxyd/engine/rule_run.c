@@ -54,6 +54,8 @@ void run_prepare(struct worker *w, const struct frontend *f, const struct backen
 	    .now_ns = w->now_ns,
 	    .scratch = scratch,
 	};
+	if (f->proxy->formats && f->proxy->formats->has_id)
+		r->id_format = &f->proxy->formats->id;
 	if (b)
 		r->backend = (struct run_proxy){b->proxy->name, b->number};
 	clock_gettime(CLOCK_REALTIME, &r->wall);
@@ -68,6 +70,8 @@ void run_know_client(struct run *r, struct rule_store *store)
 	r->greeted = store->greeted;
 	r->pp_authority = store->pp_authority;
 	r->pp_unique_id = store->pp_unique_id;
+	r->met = store->met;
+	r->unique_id = &store->unique_id;
 }
 
 void run_prepare_connection(struct worker *w, const struct connection_ends *ends, struct run *r, struct scratch scratch)

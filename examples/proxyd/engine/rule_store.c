@@ -72,5 +72,6 @@ void rule_store_free(struct rule_store *store)
 	free(store->captures);
 	free((char *)(uintptr_t)store->pp_authority.at);
 	free((char *)(uintptr_t)store->pp_unique_id.at);
+	free(store->met);
 	free(store);
 }

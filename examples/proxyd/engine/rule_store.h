@@ -22,6 +22,7 @@ struct rule_store {
 	bool proxy_follows;			/* behind it a PROXY header */
 	uint32_t cip_magic;
 	struct text pp_authority, pp_unique_id; /* our own; at NULL: it did not tell */
+	struct run_end *met; /* rules/run.h; our own */
 	struct track track[TRACK_MAX];
 	/* What stick lines will remember the server in, when there is one. */
 	struct stick_hold {

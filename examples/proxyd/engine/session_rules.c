@@ -16,10 +16,22 @@
 #include "name_ask.h"
 #include "rule_run.h"
 #include "rule_store.h"
+#include "rules/unique_id.h"
 
 #define SCRATCH 8192 /* bytes for the values of one evaluation */
 
 /* ---- Connections of either mode ---- */
+
+/* For fc_src and its like. False: no memory. */
+static bool keep_met(struct rule_store *store, const struct run *r)
+{
+	store->met = calloc(2, sizeof(*store->met));
+	if (!store->met)
+		return false;
+	store->met[0] = r->source;
+	store->met[1] = r->destination;
+	return true;
+}
 
 /* False: it is not wanted; what rules change of its ends is in `ends`. */
 static bool run_on_connection(struct worker *w, const struct connection_ends *ends,
@@ -39,6 +51,8 @@ static bool run_on_connection(struct worker *w, const struct connection_ends *en
 	r.facts = connection_facts;
 	r.facts_of = ends;
 	rules_run(rules, &r, &v);
+	if (r.moved && kind == RULES_CONNECTION && !keep_met(*ends->store, &r))
+		return false;
 	if (r.moved) {
 		*ends->from = run_endpoint(&r.source);
 		*ends->to = run_endpoint(&r.destination);
@@ -304,6 +318,19 @@ bool session_sni(struct worker *w, struct session *s, char name[TLS_NAME_SIZE])
 	memcpy(name, value.at, value.len);
 	name[value.len] = '\0';
 	return true;
+}
+
+const char *session_unique_id(struct worker *w, struct session *s)
+{
+	char scratch[SCRATCH];
+	struct session_view view;
+	struct run r;
+
+	if (!rule_store_get(&s->store))
+		return NULL;
+	prepare(w, s, &view, &r, (struct scratch){scratch, 0, sizeof(scratch)});
+	r.ended = true;
+	return run_unique_id(&r).at;
 }
 
 /* ---- The server's first bytes ---- */

@@ -114,6 +114,9 @@ uint64_t session_inspect_deadline(const struct session *s);
 /* What `sni` of the backend's servers says for this session; false: no name. */
 bool session_sni(struct worker *w, struct session *s, char name[TLS_NAME_SIZE]);
 
+/* What unique-id-format says of this session, its own; NULL: there is none. */
+const char *session_unique_id(struct worker *w, struct session *s);
+
 /*
  * balance hash and rdp-cookie, with the client's first bytes: sets the key, or it is the turn of the next. The server
  * that persist rdp-cookie says; NULL: none.

@@ -250,7 +250,7 @@ static void write_part(const struct format *f, const struct format_part *p, stru
 		t.len = strnlen(t.at, t.len);
 	if ((f->is_http && !encode_controls(&r->scratch, &t)) || t.len > to->cap - to->len) {
 		to->full = true;
-	} else if (p->flags || (!t.len && f->is_log)) {
+	} else if (p->flags || (!t.len && f->has_dashes)) {
 		char copy[LOG_EXPR_MAX]; /* it lies where the quotes go */
 
 		t.len = t.len > sizeof(copy) ? sizeof(copy) : t.len;

@@ -28,7 +28,8 @@ struct format {
 	unsigned n, needs;
 	struct format_part *part;
 	bool asks_destination; /* it may say where the client connected to */
-	bool is_log;	       /* what has no value is "-", and spaces are one */
+	bool is_log;	       /* spaces are one, and it is cut where it is full */
+	bool has_dashes;       /* what has no value is "-" */
 	bool is_http;	       /* control bytes of expressions are encoded */
 };
 

@@ -77,6 +77,7 @@ struct expr_arg;
 struct log_facts;
 struct captures;
 struct capture_slots;
+struct format;
 
 struct run {
 	/* NULL: not there (yet). Rules change them. */
@@ -89,6 +90,7 @@ struct run {
 	unsigned client_error;
 	const char *client_error_text;
 	struct run_end source, destination; /* of the client's connection; as PROXY told */
+	const struct run_end *met; /* the same two as tcp-request connection left them; NULL: as its socket says */
 	struct run_proxy frontend, backend, server;
 	const char *default_backend; /* the frontend's; NULL: none */
 	const struct tls *client_tls, *server_tls; /* NULL: plain, or not there yet */
@@ -122,7 +124,9 @@ struct run {
 	struct captures *captures; /* NULL: nothing is captured */
 	const struct capture_slots *slots;
 	struct text request_line; /* at NULL: not kept */
-	struct text unique_id;	  /* at NULL: there is none */
+	/* rules/unique_id.h: where it is kept, its owner's, and how it is made; NULL: there is none */
+	char **unique_id;
+	const struct format *id_format;
 	/* False: there is no such proxy or server. */
 	bool (*count)(const struct run *r, enum run_count what, struct text proxy, struct text server,
 		      int64_t *ret);

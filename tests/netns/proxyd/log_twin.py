@@ -254,6 +254,70 @@ def test_unique_ids(binary):
     assert f"x-id: {m.group(1).lower()}\r\n" in got[0], got
 
 
+ID_LATER = """
+defaults
+    log stdout format raw daemon
+    timeout connect 1s
+    timeout client 5s
+    timeout server 5s
+    unique-id-format <%[var(txn.at)]>
+    log-format "LOG %ID %[unique-id] %[var(txn.early)] %ST"
+frontend http
+    mode http
+    bind 127.0.0.1:{port}
+    http-request set-var(txn.at) str(first)
+    http-request set-var(txn.early) unique-id if { path /early }
+    http-request set-var(txn.at) str(second)
+    http-request deny if { path /no }
+    http-response set-header X-Id %[unique-id]
+    default_backend b
+backend b
+    mode http
+    http-request set-var(txn.at) str(backend)
+    server s 127.0.0.1:{server}
+frontend tcp
+    mode tcp
+    bind 127.0.0.1:{tcp}
+    tcp-request inspect-delay 50ms
+    tcp-request content set-var(txn.at) str(tcp)
+    tcp-request content reject if { req.len 2 }
+    default_backend t
+backend t
+    mode tcp
+    server s 127.0.0.1:{server} send-proxy-v2 proxy-v2-options unique-id
+"""
+
+
+def test_a_unique_id_is_made_when_it_is_asked_for(binary):
+    """By a rule, else for the server, else for the log; in mode tcp, too. What has no value leaves nothing."""
+    got = []
+
+    def serve(server, c):
+        got.append(c.recv(65536))
+        c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    server, tcp = Server(serve), free_port()
+    text = ID_LATER.replace("{server}", str(server.port)).replace("{tcp}", str(tcp))
+    with Proxy(binary, text) as p:
+        for i, (target, status, line) in enumerate((
+            ("/", " 200 ", "LOG <backend> <backend> - 200"),
+            ("/early", " 200 ", "LOG <first> <first> <first> 200"),
+            ("/no", " 403 ", "LOG <second> <second> - 403"),
+        )):
+            head = ask(p, f"GET {target} HTTP/1.1")
+            assert status in head and ("x-id" not in head.lower() or f"{line.split()[1]}\r" in head), head
+            until("it is logged", lambda: len(lines(p)) > i)
+            assert lines(p)[i].endswith(line), (target, lines(p)[i])
+        for data, line in ((b"abc", "LOG <tcp> <tcp> - 0"), (b"no", "LOG <tcp> <tcp> - 0")):
+            n = len(lines(p))
+            with socket.create_connection(("127.0.0.1", tcp)) as c:
+                c.sendall(data)
+                read_all(c)
+            until("it is logged", lambda: len(lines(p)) > n)
+            assert lines(p)[n].endswith(line), lines(p)[n]
+        assert b"\x05\0\x05<tcp>" in got[-1] and len(got) == 3, got
+
+
 def test_logasap(binary):
     """It is logged while the server may be there still, or may not."""
     logged(binary, "    option httplog\n    option logasap\n", [("GET /a HTTP/1.1",)], [

@@ -89,27 +89,83 @@ PROXY = """
 frontend f
     mode http
     bind 127.0.0.1:{port} accept-proxy
-    http-request return status 200 content-type text/plain lf-string "%[fc_rcvd_proxy] <%[fc_pp_authority]> <%[fc_pp_unique_id]> %[src]"
+    http-request return status 200 content-type text/plain lf-string "%[fc_rcvd_proxy] <%[fc_pp_authority]> <%[fc_pp_unique_id]> %[src]:%[src_port] %[fc_src] %[fc_dst] %[fc_dst_port]"
 """
 
 
-def v2(*extras):
+def v2(*extras, kind=b"\x21\x11"):
     body = socket.inet_aton("192.0.2.1") + socket.inet_aton("192.0.2.2") + struct.pack("!HH", 1000, 80)
-    for kind, value in extras:
-        body += struct.pack("!BH", kind, len(value)) + value
-    return b"\r\n\r\n\0\r\nQUIT\n\x21\x11" + struct.pack("!H", len(body)) + body
+    for number, value in extras:
+        body += struct.pack("!BH", number, len(value)) + value
+    return b"\r\n\r\n\0\r\nQUIT\n" + kind + struct.pack("!H", len(body)) + body
 
 
 def test_the_proxy_header_is_remembered(binary):
+    """fc_src and its like stay those of the connection."""
     with Proxy(binary, config(PROXY)) as p:
+        own = f"127.0.0.1 127.0.0.1 {p.port}"
         for header, value in (
-            (b"PROXY TCP4 192.0.2.1 192.0.2.2 1000 80\r\n", "1 <> <> 192.0.2.1"),
-            (v2(), "1 <> <> 192.0.2.1"),
-            (v2((2, b"shop.example"), (5, b"id-42")), "1 <shop.example> <id-42> 192.0.2.1"),
-            (v2((0xE0, b"own"), (5, b"x" * 128)), "1 <> <" + "x" * 128 + "> 192.0.2.1"),
+            (b"PROXY TCP4 192.0.2.1 192.0.2.2 1000 80\r\n", "1 <> <> 192.0.2.1:1000"),
+            (b"PROXY TCP4 192.0.2.1 192.0.2.2 0 80\r\n", "1 <> <> 192.0.2.1:"),
+            (v2(), "1 <> <> 192.0.2.1:1000"),
+            (v2((2, b"shop.example"), (5, b"id-42")), "1 <shop.example> <id-42> 192.0.2.1:1000"),
+            (v2((0xE0, b"own"), (5, b"x" * 128)), "1 <> <" + "x" * 128 + "> 192.0.2.1:1000"),
         ):
             body = get(p, before=header).split("\r\n\r\n")[1]
-            assert body == value, (header, body)
+            assert body == f"{value} {own}", (header, body)
+
+
+def test_what_is_no_proxy_header_is_refused(binary):
+    with Proxy(binary, config(PROXY)) as p:
+        for header in (
+            b"PROXY TCP4 192.0.2.1 192.0.2.2 1000 80 \r\n",
+            b"PROXY TCP4 192.0.2.1 192.0.2.2 1000\r\n",
+            b"PROXY TCP4  192.0.2.1 192.0.2.2 1000 80\r\n",
+            b"PROXY TCP6 192.0.2.1 192.0.2.2 1000 80\r\n",
+            b"PROXY TCP5 192.0.2.1 192.0.2.2 1000 80\r\n",
+            v2(kind=b"\x11\x11"),
+            v2(kind=b"\x22\x11"),
+            v2(kind=b"\x21\x41"),
+            v2(kind=b"\x21\x13"),
+            v2((2, b"x" * 256)),
+            v2((5, b"x" * 129)),
+            v2((3, b"none")),
+        ):
+            with p.connect() as c:
+                c.sendall(header + b"GET / HTTP/1.0\r\n\r\n")
+                try:
+                    assert read_all(c) == b"", header
+                except ConnectionResetError:
+                    pass
+
+
+TOLD = """
+listen l
+    mode http
+    bind 127.0.0.1:{port}
+    http-request set-src req.hdr(x-from) if { req.hdr(x-from) -m found }
+    server s 127.0.0.1:{server} send-proxy{version}
+"""
+
+
+def test_the_proxy_header_tells_two_families_as_ipv6(binary):
+    """An address of IPv4 beside one of IPv6 becomes IPv6, too (RFC 4291, 2.5.5.2)."""
+    got = []
+
+    def take(server, c):
+        got.append(c.recv(4096))
+        c.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+
+    server = Server(take)
+    here, there = socket.inet_pton(socket.AF_INET6, "::ffff:127.0.0.1"), socket.inet_pton(socket.AF_INET6, "2001:db8::1")
+    for version in ("", "-v2"):
+        with Proxy(binary, config(TOLD, server=server.port, version=version)) as p:
+            get(p, "/", b"X-From: 2001:db8::1\r\n")
+            head = got.pop()
+            if version:
+                assert head[12:16] == b"\x21\x21\0\x24" and head[16:48] == there + here, head
+            else:
+                assert re.match(rb"PROXY TCP6 2001:db8::1 ::ffff:127.0.0.1 \d+ %d\r\n" % p.port, head), head
 
 
 # An expression, and what it gives of REQUEST.

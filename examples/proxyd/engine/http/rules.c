@@ -20,6 +20,7 @@
 
 #include "cfg/rules.h"
 #include "engine/rule_store.h"
+#include "rules/unique_id.h"
 
 #define ANSWER_MAX (2 * HTTP_HEAD_MAX)
 
@@ -42,22 +43,6 @@ bool http_prepare_run(struct worker *w, struct exchange *x, struct exchange_view
 	r->client_tls = c->h.tls;
 	r->server_tls = x->link ? x->link->h.tls : NULL;
 	return true;
-}
-
-/* unique-id-format, once for a request. */
-static bool number(struct exchange *x, struct run *r)
-{
-	const struct cfg_formats *formats = x->client->frontend->proxy->formats;
-	struct text t;
-
-	if (!formats || !formats->has_id || x->client->store->unique_id)
-		return true;
-	r->scratch.used = 0;
-	if (!format_write(&formats->id, r, &t))
-		return false;
-	x->client->store->unique_id = strndup(t.at, t.len);
-	r->unique_id = text_of(x->client->store->unique_id, t.len);
-	return r->unique_id.at;
 }
 
 int http_add_unique_id(const struct exchange *x, struct http_msg *m)
@@ -580,7 +565,7 @@ bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m
 	    !(x->seeker.backend && (x->seeker.backend->proxy->rules || x->seeker.backend->stats ||
 				    x->seeker.backend->http->buffers_request)))
 		return true;
-	if (!http_prepare_run(w, x, &view, &r) || !number(x, &r)) {
+	if (!http_prepare_run(w, x, &view, &r)) {
 		exchange_fail(w, x, 500, 'R', 'R');
 		return false;
 	}
@@ -592,6 +577,11 @@ bool http_request_rules(struct worker *w, struct exchange *x, struct http_msg *m
 		return false;
 	if (x->seeker.backend && !backend_rules(w, x, m, &r))
 		return false;
+	r.scratch.used = 0;
+	if (r.id_format && !run_unique_id(&r).at) {
+		exchange_fail(w, x, 500, 'R', 'R');
+		return false;
+	}
 	if (p->slots &&
 	    r.captures) /* as HAProxy: of what goes on, not of what a rule has answered */
 		capture_cookie(r.captures, p->slots, CAPTURE_REQUEST, m);

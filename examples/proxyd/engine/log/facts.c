@@ -12,6 +12,7 @@
 #include "engine/http/http.h"
 #include "engine/rule_run.h"
 #include "engine/rule_store.h"
+#include "rules/unique_id.h"
 
 #define SCRATCH 24576 /* bytes: a line, and the values of its expressions */
 #define LOG_SILENT 8  /* set-log-level silent */
@@ -324,7 +325,8 @@ void exchange_run_facts(struct exchange_view *v, const struct endpoint *from,
 	r->was_asked = v->x->asked_ns;
 	r->method = v->x->method;
 	r->request_line = text_c(v->x->line);
-	r->unique_id = text_c(v->store ? v->store->unique_id : NULL);
+	if (!v->x->asked_ns && !v->x->line)
+		r->id_format = NULL; /* it was no request */
 	if (v->x->seeker.server)
 		r->server.name = v->x->seeker.server->name;
 	r->client_tls = v->tls;
@@ -345,6 +347,7 @@ static void write_line(struct worker *w, const struct frontend *f, const struct 
 	const struct cfg_formats *formats = f->proxy->formats;
 	struct log_message m = {.level = LOG_INFO};
 
+	run_unique_id(r); /* as HAProxy: what is logged has one */
 	if (wanted_level == LOG_SILENT || (f->proxy->set.dontlog_normal && !error))
 		return;
 	if (f->proxy->set.log_separate_errors && error)
@@ -385,6 +388,8 @@ void session_log(struct worker *w, struct session *s, bool early)
 	if (f->dontlognull && !s->conn.side[CONN_CLIENT].bytes &&
 	    !s->conn.side[CONN_SERVER].bytes && s->conn.cause.who != 'S' && !early)
 		return;
+	if (f->proxy->formats->has_id) /* without memory it has none */
+		rule_store_get(&s->store);
 	session_run_facts(w, s, early, &v, &r, (struct scratch){scratch, 0, sizeof(scratch)});
 	write_line(w, f, &f->proxy->formats->line, &r, is_error(s->conn.cause, &s->seeker.attempts, 0),
 		   s->store ? s->store->log_level - 1 : -1);

@@ -4,6 +4,7 @@
 
 #include "rules/capture.h"
 #include "rules/expr.h"
+#include "rules/unique_id.h"
 
 enum {
 	WORD_METHOD,
@@ -52,8 +53,10 @@ static bool word(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 static bool unique_id(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 		      struct run *r, struct fetch_step *step, struct sample *ret)
 {
-	*ret = sample_text(SAMPLE_STR, r->unique_id.at, r->unique_id.len);
-	return r->unique_id.at;
+	struct text id = run_unique_id(r);
+
+	*ret = sample_text(SAMPLE_STR, id.at, id.len);
+	return id.at;
 }
 
 static bool capture(const struct conv *c, const struct expr_arg *arg, unsigned n_args,

@@ -7,40 +7,60 @@
 enum {
 	ADDRESS_SOURCE,
 	ADDRESS_DESTINATION,
+	ADDRESS_MET, /* a bit */
+	ADDRESS_MET_SOURCE = ADDRESS_MET | ADDRESS_SOURCE,
+	ADDRESS_MET_DESTINATION = ADDRESS_MET | ADDRESS_DESTINATION,
 };
 
-static const struct run_end *end_of(const struct run *r, int which)
+/* fc_src and its like: of the connection itself, whoever a PROXY header says is behind it. */
+static bool met(const struct run *r, bool source, struct run_end *ret)
 {
-	return which == ADDRESS_SOURCE ? &r->source : &r->destination;
+	int64_t unused;
+
+	if (r->met)
+		*ret = r->met[source ? 0 : 1];
+	return r->met || (r->ask_socket && r->client_fd >= 0 &&
+			  r->ask_socket(r->client_fd, source ? RUN_PEER_ADDRESS : RUN_OWN_ADDRESS, ret, &unused));
+}
+
+static struct run_end end_of(const struct run *r, int which)
+{
+	struct run_end end = {.address = sample_bool(false)};
+
+	if (which & ADDRESS_MET)
+		met(r, which == ADDRESS_MET_SOURCE, &end);
+	else
+		end = which == ADDRESS_SOURCE ? r->source : r->destination;
+	return end;
 }
 
 static bool address(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 		    struct run *r, struct fetch_step *step, struct sample *ret)
 {
-	const struct run_end *end = end_of(r, f->data);
+	const struct run_end end = end_of(r, f->data);
 
-	if (end->address.type != SAMPLE_IPV4 && end->address.type != SAMPLE_IPV6)
+	if (end.address.type != SAMPLE_IPV4 && end.address.type != SAMPLE_IPV6)
 		return false;
-	*ret = end->address;
+	*ret = end.address;
 	return true;
 }
 
 static bool is_local(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r, struct fetch_step *step,
 		     struct sample *ret)
 {
-	const struct run_end *end = end_of(r, f->data);
+	const struct run_end end = end_of(r, f->data);
 
-	if (!r->is_own || (end->address.type != SAMPLE_IPV4 && end->address.type != SAMPLE_IPV6))
+	if (!r->is_own || (end.address.type != SAMPLE_IPV4 && end.address.type != SAMPLE_IPV6))
 		return false;
-	*ret = sample_bool(r->is_own(end));
+	*ret = sample_bool(r->is_own(&end));
 	return true;
 }
 
 static bool port(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r,
 		 struct fetch_step *step, struct sample *ret)
 {
-	*ret = sample_int(end_of(r, f->data)->port);
-	return true;
+	*ret = sample_int(end_of(r, f->data).port);
+	return ret->number; /* a unix socket has none */
 }
 
 enum {
@@ -264,9 +284,9 @@ const struct fetch fetches_conn[] = {
     {"dst_port", "", SAMPLE_INT, 0, port, ADDRESS_DESTINATION, NULL},
     {"fc_conn_err", "", SAMPLE_INT, 0, error, 0, NULL},
     {"fc_conn_err_str", "", SAMPLE_STR, 0, error, 0, NULL},
-    {"fc_dst", "", SAMPLE_IPV4, 0, address, ADDRESS_DESTINATION, NULL},
-    {"fc_dst_is_local", "", SAMPLE_BOOL, 0, is_local, ADDRESS_DESTINATION, NULL},
-    {"fc_dst_port", "", SAMPLE_INT, 0, port, ADDRESS_DESTINATION, NULL},
+    {"fc_dst", "", SAMPLE_IPV4, 0, address, ADDRESS_MET_DESTINATION, NULL},
+    {"fc_dst_is_local", "", SAMPLE_BOOL, 0, is_local, ADDRESS_MET_DESTINATION, NULL},
+    {"fc_dst_port", "", SAMPLE_INT, 0, port, ADDRESS_MET_DESTINATION, NULL},
     {"fc_err", "", SAMPLE_INT, 0, error, 0, NULL},
     {"fc_err_str", "", SAMPLE_STR, 0, error, 0, NULL},
     {"fc_http_major", "", SAMPLE_INT, 0, version, 0, NULL},
@@ -275,15 +295,15 @@ const struct fetch fetches_conn[] = {
     {"fc_rcvd_proxy", "", SAMPLE_BOOL, 0, greeting, GREETING_CAME, NULL},
     {"fc_rtt", "S", SAMPLE_INT, 0, round_trip, RUN_RTT, check_unit},
     {"fc_rttvar", "S", SAMPLE_INT, 0, round_trip, RUN_RTT_VARIANCE, check_unit},
-    {"fc_src", "", SAMPLE_IPV4, 0, address, ADDRESS_SOURCE, NULL},
+    {"fc_src", "", SAMPLE_IPV4, 0, address, ADDRESS_MET_SOURCE, NULL},
     {"fc_fackets", "S", SAMPLE_INT, 0, segments, RUN_TCP_FACKETS, check_unit},
     {"fc_lost", "S", SAMPLE_INT, 0, segments, RUN_TCP_LOST, check_unit},
     {"fc_reordering", "S", SAMPLE_INT, 0, segments, RUN_TCP_REORDERING, check_unit},
     {"fc_retrans", "S", SAMPLE_INT, 0, segments, RUN_TCP_RETRANS, check_unit},
     {"fc_sacked", "S", SAMPLE_INT, 0, segments, RUN_TCP_SACKED, check_unit},
     {"fc_unacked", "S", SAMPLE_INT, 0, segments, RUN_TCP_UNACKED, check_unit},
-    {"fc_src_is_local", "", SAMPLE_BOOL, 0, is_local, ADDRESS_SOURCE, NULL},
-    {"fc_src_port", "", SAMPLE_INT, 0, port, ADDRESS_SOURCE, NULL},
+    {"fc_src_is_local", "", SAMPLE_BOOL, 0, is_local, ADDRESS_MET_SOURCE, NULL},
+    {"fc_src_port", "", SAMPLE_INT, 0, port, ADDRESS_MET_SOURCE, NULL},
     {"fe_client_timeout", "", SAMPLE_INT, 0, count, RUN_FE_CLIENT_TIMEOUT, NULL},
     {"fe_conn", "S", SAMPLE_INT, 0, count, RUN_FE_CONN, NULL},
     {"fe_defbe", "", SAMPLE_STR, 0, default_backend, 0, NULL},
