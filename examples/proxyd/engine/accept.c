@@ -480,12 +480,13 @@ void listener_event(struct worker *w, struct socket_handle *l)
 /* Who has shaken hands already is not sent away. */
 static void take_queue(struct worker *w, struct socket_handle *l)
 {
+	l->speaks_first = false;
+	defer_end(l); /* or a handshake that waits for its client's bytes is not in the queue */
 	for (unsigned i = 0; !l->shared && i < ACCEPTS_AT_END && accept_one(w, l); i++)
 		;
 	if (l->paused)
 		LIST_REMOVE(l, paused_entry);
 	l->paused = false;
-	defer_end(l);
 }
 
 /* One right behind the other, as the kernel gives new connections to those that are left. */
