@@ -89,8 +89,8 @@ static inline struct pair next_two(struct p2c *c, size_t n, uint64_t *random)
 
 	__asm__("" : "+r"(two.a), "+r"(two.b)); /* one load for both would wait for both stores */
 	c->next = draw_two(c, n, random);
-	__builtin_prefetch(c->next.a->cell, 1);
-	__builtin_prefetch(c->next.b->cell, 1);
+	line_call_for_writing(c->next.a->cell);
+	line_call_for_writing(c->next.b->cell);
 	return two;
 }
 
