@@ -29,9 +29,16 @@ def passed(p):
 def check_waits(binary, text):
     """No second has more than the limit: the last of them comes in the third one at the earliest."""
     s = Server(echo)
-    with Proxy(binary, text.replace("{server}", str(s.port))) as p:
-        seconds = passed(p)
-        assert seconds > 1.0, seconds
+    for may_forget in ("haproxy" in binary, False):
+        with Proxy(binary, text.replace("{server}", str(s.port))) as p:
+            try:
+                seconds = passed(p)
+            except TimeoutError:  # on a busy machine 2.6 forgot one that waited, once in many runs
+                if may_forget:
+                    continue
+                raise
+            assert seconds > 1.0, seconds
+            return
 
 
 BODY = """
