@@ -11,7 +11,7 @@
 
 int main(int argc, char **argv)
 {
-	struct options o;
+	static struct options o; /* the names that it is given live as long as the program */
 	int r;
 
 	/* A file that was read leaves no hole in the heap, which every child would copy by using it. */
