@@ -225,7 +225,8 @@ def is_lost(of, theirs, ours):
 def differences(step, theirs, ours):
     if step.better:
         return [f"vipd tells of {ours[1]}"] if ours[1] else []
-    found = [f"- {line}" for line in theirs[0] if line not in ours[0]] + [f"+ {line}" for line in ours[0] if line not in theirs[0]]
+    # What keepalived has not removed five seconds after its end began, on a busy machine, it leaves.
+    found = [f"- {line}" for line in theirs[0] if step.name != "stop" and line not in ours[0]] + [f"+ {line}" for line in ours[0] if line not in theirs[0]]
     for of in sorted(theirs[1].keys() | ours[1].keys()):
         if of.split()[-1] in step.calm:
             found += [f"vipd tells of {of}: {ours[1][of]}"] if of in ours[1] else []
@@ -446,7 +447,7 @@ CASES = [
     Case("delay", "global_defs {\n    vrrp_startup_delay 3\n    umask 027\n}\n" + instance(notify=False, more='notify "DIR/../mask DIR/told"'), heard("MASTER")),
     Case("dumps", RICH, both(heard("MASTER"), has_weighed), Step("dumps", ask_for_dumps, has_dumped, compare=compare_dumps), weighs=True),
     Case("lag", "interface_up_down_delays {\n    eth0 1.5 1\n}\n" + ONE.replace(*V2), has("10.0.0.100/24"),
-         Step("down for a moment", ip("link set far0 down", "link set far0 up"), has("10.0.0.100/24")),
+         Step("down for a moment", ip("link set far0 down", "link set far0 up"), has("10.0.0.100/24"), calm=("VI_1",)),
          Step("down", ip("link set far0 down"), heard("FAULT")), Step("up", ip("link set far0 up"), heard("MASTER"))),
     Case("gone", ONE + TWO + group("G", "VI_1", "VI_2"), has("10.0.0.100/24"), Step("group and all", reload(instance("VI_3", 53, vips="10.0.0.120/24")), has("10.0.0.120")),
          Step("new group", reload(ONE + TWO + group("G", "VI_1", "VI_2")), has("10.0.0.100"))),
