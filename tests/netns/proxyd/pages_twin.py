@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 
 from http_twin import Reader, Web, get, is_haproxy
-from support import Asked, Proxy, Server, free_port, main, read_all, until
+from support import WAIT, Asked, Proxy, Server, free_port, main, read_all, until
 
 HEAD = """
 global
@@ -176,13 +176,14 @@ SETTINGS = (
 
 
 def said(p, request):
-    """All of the answer, and whether the connection is over. An answer that is awaited is there at once."""
+    """All of the answer, and whether the connection is over. An answer that is awaited is there at once, and who says that it
+    closes has the time of a busy machine to do so."""
     with p.connect() as c:
         c.sendall(request)
         got = c.recv(65536)
         try:
             while True:
-                c.settimeout(0.05)
+                c.settimeout(WAIT if re.search(rb"(?i)\r\nconnection: close\r\n", got) else 0.05)
                 more = c.recv(65536)
                 if not more:
                     return got + b"<closed>"
