@@ -45,8 +45,21 @@ apply() { # the table on stdin; ipvsadm must see as many destinations
     in_lb "$table" apply <<<"$lines" >/run/steps 2>&1 || { echo "FAILED: apply"; cat /run/steps; failed=1; }
     is "destinations that ipvsadm sees" "$(grep -c '^ ' <<<"$lines")" "$(in_lb ipvsadm -Sn | grep -c -- ' -r ')"
 }
-pages() { # pages CURL_ARGUMENT...: who answered, each once for a URL
-    in_client curl -gs --max-time 3 "$@" | sort | uniq -c | awk '{ printf "%s%s %s", sep, $2, $1; sep = ", " }'
+# Each connection from a port that no earlier one had: for two minutes IPVS sends such a one to the server of then, without the scheduler
+# (ip_vs_in_hook: FIN_WAIT, where the balancer does not see the answers). The client's kernel may choose one anew after ten seconds.
+take_ports() { # take_ports N: the first of N
+    local port
+    read -r port </run/port
+    echo $((port + $1)) >/run/port
+    echo "$port"
+}
+echo 20000 >/run/port
+pages() { # pages [--interface ADDRESS] URL...: who answered, each once for a URL
+    local url port options=(-gs --max-time 3) requests=()
+    [ "$1" != --interface ] || { options+=("$1" "$2") && shift 2; }
+    port=$(take_ports $#)
+    for url; do requests+=(--next "${options[@]}" --local-port $((port++)) "$url"); done
+    in_client curl "${requests[@]:1}" | sort | uniq -c | awk '{ printf "%s%s %s", sep, $2, $1; sep = ", " }'
 }
 
 modprobe ipv6
@@ -163,7 +176,7 @@ sctp $vip 80 rr
  10.2.0.11 80 NAT 1
  10.2.0.12 80 NAT 1
 T
-    for _ in 1 2; do in_client timeout 3 socat -u SCTP:$vip:80 - | tail -n 1; done >/run/sctp
+    for _ in 1 2; do in_client timeout 3 socat -u "SCTP:$vip:80,sourceport=$(take_ports 1)" - | tail -n 1; done >/run/sctp
     is "SCTP" "s1 s2" "$(sort /run/sctp | paste -sd' ')"
 fi
 
