@@ -59,9 +59,9 @@ LIBHA_API int ha_nft_marks_open(const struct ha_nft_marks_opts *o, struct ha_nft
 LIBHA_API void ha_nft_marks_close(struct ha_nft_marks *m);
 
 /*
- * These `n` marks, and no others, are set from now on: the table is made anew in one transaction, whatever a
- * predecessor left of it; with n = 0 it is removed. One with a port goes before one without. A table that is as this
- * call left it last time, and is to stay so, is left alone: its counters go on.
+ * These `n` marks, and no others, are set from now on, in one transaction; with n = 0 the table is removed. One with a port goes before
+ * one without. In a table that is as this object left it only what differs is changed: each packet finds the mark of before
+ * or that of after, and counters go on. Else, as when a predecessor or somebody else left it, it is made anew.
  *
  * 0 or -errno, and nothing was changed: -EEXIST (a table of this name that is not ours, or the same destination
  * twice), -EINVAL (no address, or no protocol), -E2BIG (above HA_NFT_MARKS_MAX), -ENOENT (the kernel lacks a part of

@@ -12,6 +12,7 @@
 #define PRIORITY_DSTNAT (-100)
 #define PRIORITY_DSTNAT_AGAIN (-99)
 #define PRIORITY_SRCNAT 100
+#define PRIORITY_SRCNAT_AGAIN 101
 
 /* Keys are in the registers from 0, counted in words. */
 #define REG_KEY 0
@@ -156,7 +157,8 @@ static void put_jump_rewritten(struct nft_ruleset *r, const char *from, const ch
 /*
  * The kernel takes the generation of rules when a packet comes into a base chain and that of elements at each lookup:
  * when it changes in between, old rules ask a map that has nothing for them any more. The packet is then not
- * translated, and comes to the base chains "again", which begin anew; one that was translated does not.
+ * translated, and comes to the base chains "again", which begin anew; one that was translated does not. While the table is
+ * made anew it may pass an old chain and a new one of the same hook when neither has rules, also behind routing.
  */
 void nft_put_skeleton(struct nft_ruleset *r)
 {
@@ -168,6 +170,8 @@ void nft_put_skeleton(struct nft_ruleset *r)
 	nft_put_base_chain(r, "output-again", "nat", NF_INET_LOCAL_OUT, PRIORITY_DSTNAT_AGAIN);
 	nft_put_base_chain(r, "input", "nat", NF_INET_LOCAL_IN, PRIORITY_SRCNAT);
 	nft_put_base_chain(r, "postrouting", "nat", NF_INET_POST_ROUTING, PRIORITY_SRCNAT);
+	nft_put_base_chain(r, "postrouting-again", "nat", NF_INET_POST_ROUTING,
+			   PRIORITY_SRCNAT_AGAIN);
 	nft_put_chain(r, "dispatch");
 	nft_put_chain(r, "counting");
 	nft_put_chain(r, "masquerading");
@@ -181,4 +185,5 @@ void nft_put_skeleton(struct nft_ruleset *r)
 	put_jump_rewritten(r, "input", "counting"); /* servers on this host */
 	put_jump_rewritten(r, "postrouting", "counting");
 	put_jump_rewritten(r, "postrouting", "masquerading");
+	put_jump_rewritten(r, "postrouting-again", "masquerading");
 }

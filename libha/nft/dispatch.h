@@ -26,8 +26,8 @@ enum nft_kind nft_kind_of(const struct ha_service_opts *s);
 /* A service's key in the map of its kind, as the registers hold it; its length. */
 size_t nft_key(const struct ha_service_opts *s, uint8_t ret[NFT_KEY_MAX]);
 
-/* How many rules there are that do not belong to a service: seven jumps, the dispatch, and two for each group of sets. */
-#define NFT_RULES_SKELETON (7 + NFT_N_KINDS + 2 * NFT_N_GROUPS)
+/* How many rules there are that do not belong to a service: eight jumps, the dispatch, and two for each group of sets. */
+#define NFT_RULES_SKELETON (8 + NFT_N_KINDS + 2 * NFT_N_GROUPS)
 
 /* A kind's map, and its rule in the chain "dispatch"; in a table of NFPROTO_NETDEV there are no marks. */
 void nft_put_dispatch_map(struct nft_ruleset *r, enum nft_kind kind);

@@ -92,8 +92,8 @@ static int take_described_service(struct dump *d, const char *chain, const char 
 static bool is_skeleton(const char *chain)
 {
 	static const char *const names[] = {
-	    "prerouting",  "prerouting-again", "output",   "output-again", "input",
-	    "postrouting", "dispatch",	       "counting", "masquerading"};
+	    "prerouting",	 "prerouting-again", "output",	 "output-again", "input", "postrouting",
+	    "postrouting-again", "dispatch",	     "counting", "masquerading"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (!strcmp(chain, names[i]))

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Marks by destination: two maps for each family, with and without a port, looked up by two chains. */
+/*
+ * Marks by destination: two maps for each family, with and without a port, looked up by two chains. What differs is changed in the
+ * maps: a packet that meets a table which is just made anew may pass the old chains and the new ones while neither has rules.
+ */
 #include <libha/nft_mark.h>
 
 #include <errno.h>
@@ -18,8 +21,15 @@
 #define REG_MARK 8 /* behind the longest key: address, protocol, port */
 #define KEY_MAX 24
 
+/* Sorted by destination, each once. */
+struct marks {
+	struct ha_nft_mark *at;
+	size_t n;
+};
+
 struct ha_nft_marks {
 	struct nft_whole whole;
+	struct marks have; /* as the last ha_nft_marks_set() left them there */
 	int32_t priority;
 	bool counters;
 };
@@ -56,7 +66,40 @@ void ha_nft_marks_close(struct ha_nft_marks *m)
 	if (!m)
 		return;
 	nft_whole_close(&m->whole);
+	mem_free(m->have.at);
 	mem_free(m);
+}
+
+/* ---- Marks in order ---- */
+
+static int compare(const void *a, const void *b)
+{
+	const struct ha_nft_mark *x = a, *y = b;
+	int r = ha_ip_compare(&x->ip, &y->ip);
+
+	if (!r)
+		r = (int)x->protocol - (int)y->protocol;
+	return r ? r : (int)x->port - (int)y->port;
+}
+
+/* 0, -ENOMEM, or -EEXIST: a destination twice. */
+static int sort(const struct ha_nft_mark *marks, size_t n, struct marks *ret)
+{
+	struct ha_nft_mark *own = mem_array(n + 1, sizeof(*own));
+
+	if (!own)
+		return -ENOMEM;
+	if (n) {
+		memcpy(own, marks, n * sizeof(*own));
+		qsort(own, n, sizeof(*own), compare);
+	}
+	for (size_t i = 1; i < n; i++)
+		if (!compare(&own[i - 1], &own[i])) {
+			mem_free(own);
+			return -EEXIST;
+		}
+	*ret = (struct marks){own, n};
+	return 0;
 }
 
 /* ---- The maps ---- */
@@ -97,10 +140,36 @@ static size_t put_key(uint8_t key[KEY_MAX], const struct ha_nft_mark *m)
 	return len + 8;
 }
 
-static void put_map(struct nft_ruleset *r, enum kind kind, const struct ha_nft_mark *marks,
-		    size_t n)
+static void put_mark(struct nft_elements *e, const struct ha_nft_mark *m)
 {
-	struct nft_elements e = {.r = r, .set = kinds[kind].map, .type = NFT_MSG_NEWSETELEM};
+	bool adds = e->type == NFT_MSG_NEWSETELEM;
+	uint8_t key[KEY_MAX];
+	const struct nft_item item = {.key = key,
+				      .key_len = put_key(key, m),
+				      .data = adds ? &m->mark : NULL,
+				      .data_len = sizeof(m->mark)};
+
+	nft_put_item(e, &item);
+}
+
+/* Into a map, or out of it, those of its kind that `other` does not have with the same mark. */
+static void put_difference(struct nft_ruleset *r, enum kind kind, bool add, const struct marks *marks, const struct marks *other)
+{
+	struct nft_elements e = {.r = r, .set = kinds[kind].map, .type = add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM};
+
+	for (size_t i = 0, o = 0; i < marks->n; i++) {
+		const struct ha_nft_mark *m = &marks->at[i];
+
+		while (o < other->n && compare(&other->at[o], m) < 0)
+			o++;
+		if (is_of(m, kind) && !(o < other->n && !compare(&other->at[o], m) && other->at[o].mark == m->mark))
+			put_mark(&e, m);
+	}
+	nft_end_elements(&e);
+}
+
+static void put_map(struct nft_ruleset *r, enum kind kind)
+{
 	uint32_t type = kinds[kind].type << 6 | NFT_TYPE_PROTOCOL;
 	struct writer *w;
 
@@ -108,19 +177,9 @@ static void put_map(struct nft_ruleset *r, enum kind kind, const struct ha_nft_m
 		type = type << 6 | NFT_TYPE_PORT;
 	w = nft_begin_set(r, kinds[kind].map, NFT_SET_MAP, type,
 			  kinds[kind].len + (kinds[kind].port ? 8 : 4));
-	nft_put_set_data(w, NFT_TYPE_MARK, sizeof(marks->mark));
+	nft_put_set_data(w, NFT_TYPE_MARK, sizeof(uint32_t));
 	nft_show_values_in_host_order(w);
 	nft_end(r);
-	for (size_t i = 0; i < n; i++) {
-		uint8_t key[KEY_MAX];
-
-		if (is_of(&marks[i], kind))
-			nft_put_item(&e, &(struct nft_item){.key = key,
-							    .key_len = put_key(key, &marks[i]),
-							    .data = &marks[i].mark,
-							    .data_len = sizeof(marks[i].mark)});
-	}
-	nft_end_elements(&e);
 }
 
 static void put_rule(struct nft_ruleset *r, const char *chain, enum kind kind, bool counts)
@@ -144,8 +203,7 @@ static void put_rule(struct nft_ruleset *r, const char *chain, enum kind kind, b
 
 struct wanted {
 	const struct ha_nft_marks *m;
-	const struct ha_nft_mark *marks;
-	size_t n;
+	struct marks marks;
 };
 
 static void put_table(struct nft_ruleset *r, const char *comment, const void *userdata)
@@ -157,15 +215,27 @@ static void put_table(struct nft_ruleset *r, const char *comment, const void *us
 	nft_put_base_chain(r, "prerouting", "filter", NF_INET_PRE_ROUTING, m->priority);
 	nft_put_base_chain(r, "output", "filter", NF_INET_LOCAL_OUT, m->priority);
 	for (int kind = 0; kind < N_KINDS; kind++) {
-		put_map(r, (enum kind)kind, want->marks, want->n);
+		put_map(r, (enum kind)kind);
+		put_difference(r, (enum kind)kind, true, &want->marks, &(struct marks){0});
 		put_rule(r, "prerouting", (enum kind)kind, m->counters);
 		put_rule(r, "output", (enum kind)kind, m->counters);
 	}
 }
 
+static void put_change(struct nft_ruleset *r, const void *userdata)
+{
+	const struct wanted *want = userdata;
+
+	for (int kind = 0; kind < N_KINDS; kind++) {
+		put_difference(r, (enum kind)kind, false, &want->m->have, &want->marks);
+		put_difference(r, (enum kind)kind, true, &want->marks, &want->m->have);
+	}
+}
+
 int ha_nft_marks_set(struct ha_nft_marks *m, const struct ha_nft_mark *marks, size_t n)
 {
-	const struct wanted want = {m, marks, n};
+	struct wanted want = {.m = m};
+	int r;
 
 	if (!m || (n && !marks))
 		return -EINVAL;
@@ -174,5 +244,15 @@ int ha_nft_marks_set(struct ha_nft_marks *m, const struct ha_nft_mark *marks, si
 	for (size_t i = 0; i < n; i++)
 		if (!ha_ip_len(&marks[i].ip) || !marks[i].protocol)
 			return -EINVAL;
-	return nft_whole_set(&m->whole, n ? put_table : NULL, &want);
+	r = sort(marks, n, &want.marks);
+	if (r < 0)
+		return r;
+	r = nft_whole_set(&m->whole, n ? put_table : NULL, put_change, &want);
+	if (r < 0) {
+		mem_free(want.marks.at); /* whatever is there, the next one makes it anew */
+		return r;
+	}
+	mem_free(m->have.at);
+	m->have = want.marks;
+	return 0;
 }

@@ -16,7 +16,7 @@
 #define NFT_COMMENT_SIZE 128
 
 /* The table's comment; a table with another was made by something else, or another version. */
-#define NFT_TABLE_COMMENT "virtual services of hawser, format 3"
+#define NFT_TABLE_COMMENT "virtual services of hawser, format 4"
 
 /* The chain of a service: "tcp-192.0.2.1-80", "tcp-2001_db8__1-80", "mark-ipv4-7". */
 void nft_name_chain(const struct ha_service_opts *s, char ret[NFT_NAME_SIZE]);

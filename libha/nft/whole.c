@@ -42,12 +42,19 @@ static void keep_error(void *userdata, size_t index, int error, const char *text
 		*ret = error;
 }
 
-static void build(struct nft_whole *w, bool there, nft_whole_put *put, const void *userdata)
+static struct nft_ruleset begin(struct nft_whole *w)
 {
 	struct nft_ruleset r = {.batch = &w->batch, .table = w->table};
 
 	nl_batch_reset(&w->batch);
 	nft_put_begin(&r);
+	return r;
+}
+
+static void build(struct nft_whole *w, bool there, nft_whole_put *put, const void *userdata)
+{
+	struct nft_ruleset r = begin(w);
+
 	if (there)
 		nft_put_delete_table(&r);
 	if (put)
@@ -55,13 +62,26 @@ static void build(struct nft_whole *w, bool there, nft_whole_put *put, const voi
 	nft_put_end(&r);
 }
 
+static int transact(struct nft_whole *w)
+{
+	int error = 0, result = nl_transaction(&w->channel, &w->batch, keep_error, &error);
+
+	return result > 0 ? error : result;
+}
+
 static int replace(struct nft_whole *w, bool there, nft_whole_put *put, const void *userdata)
 {
-	int error = 0, result;
-
 	build(w, there, put, userdata);
-	result = nl_transaction(&w->channel, &w->batch, keep_error, &error);
-	return result > 0 ? error : result;
+	return transact(w);
+}
+
+static int change_in_place(struct nft_whole *w, nft_whole_change *change, const void *userdata)
+{
+	struct nft_ruleset r = begin(w);
+
+	change(&r, userdata);
+	nft_put_end(&r);
+	return transact(w);
 }
 
 static uint64_t digest_of(struct nft_whole *w, nft_whole_put *put, const void *userdata)
@@ -99,13 +119,19 @@ static void look(struct nft_whole *w, uint64_t put, uint32_t before)
 	w->generation = before + 1;
 }
 
-int nft_whole_set(struct nft_whole *w, nft_whole_put *put, const void *userdata)
+/* What a change in place gets when somebody else came between. */
+static bool is_other_table(int error)
+{
+	return error == -ENOENT || error == -EEXIST;
+}
+
+int nft_whole_set(struct nft_whole *w, nft_whole_put *put, nft_whole_change *change, const void *userdata)
 {
 	struct nft_table table;
-	int there = nft_ask_table(&w->channel, &w->batch, NFPROTO_INET, w->table, &table), r;
+	int there = nft_ask_table(&w->channel, &w->batch, NFPROTO_INET, w->table, &table), r = -ENOENT;
 	uint64_t want = put ? digest_of(w, put, userdata) : 0;
+	bool counted, same;
 	uint32_t before;
-	bool counted;
 
 	if (there < 0 || (!there && !put))
 		return there;
@@ -113,11 +139,15 @@ int nft_whole_set(struct nft_whole *w, nft_whole_put *put, const void *userdata)
 		return w->batch.error;
 	if (there && strcmp(table.comment, w->comment) != 0)
 		return put ? -EEXIST : 0;
-	if (there && put && !table.dormant && w->known && w->put == want && is_untouched(w))
+	same = there && put && !table.dormant && w->known && is_untouched(w);
+	if (same && w->put == want)
 		return 0;
 	w->known = false;
 	counted = put && !nft_ask_generation(&w->channel, &w->batch, &before);
-	r = replace(w, there, put, userdata);
+	if (same && change)
+		r = change_in_place(w, change, userdata);
+	if (is_other_table(r))
+		r = replace(w, there, put, userdata);
 	if (!r && counted)
 		look(w, want, before);
 	return r;

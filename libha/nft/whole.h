@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A small table that is made anew as a whole at each change, and tells by its comment that it is ours. While nothing is to be
- * changed, by us or because somebody else did, it is left alone: what it counts goes on.
+ * A small table that tells by its comment that it is ours. It is made anew as a whole, or changed in place by who knows how, as long as
+ * nobody else changed it. While nothing is to be changed it is left alone: what it counts goes on.
  */
 #ifndef LIBHA_NFT_WHOLE_H
 #define LIBHA_NFT_WHOLE_H
@@ -30,10 +30,14 @@ void nft_whole_close(struct nft_whole *w);
 /* What is in the table, with nft_put_table() first. */
 typedef void nft_whole_put(struct nft_ruleset *r, const char *comment, const void *userdata);
 
+/* What makes of what the last call left there what is wanted now. */
+typedef void nft_whole_change(struct nft_ruleset *r, const void *userdata);
+
 /*
- * Unless it is as wanted: in one transaction what is there goes and what `put` puts comes; put == NULL: it only goes. A table of this name that is not ours is left
- * alone: -EEXIST, or 0 when there is nothing to put. 0 or -errno.
+ * Unless it is as wanted, in one transaction: what is there goes and what `put` puts comes; put == NULL: it only goes. When it is as the
+ * last call left it, what `change` puts, unless NULL. A table of this name that is not ours is left alone: -EEXIST, or 0 when there is
+ * nothing to put. 0 or -errno.
  */
-int nft_whole_set(struct nft_whole *w, nft_whole_put *put, const void *userdata);
+int nft_whole_set(struct nft_whole *w, nft_whole_put *put, nft_whole_change *change, const void *userdata);
 
 #endif

@@ -202,7 +202,7 @@ int ha_vrrp_accept_set(struct ha_vrrp_accept *a, const struct ha_vrrp_refused *r
 	sorted = sort(refused, n);
 	if (!sorted)
 		return -ENOMEM;
-	r = nft_whole_set(&a->whole, n ? put_table : NULL, &(struct wanted){a, sorted, n});
+	r = nft_whole_set(&a->whole, n ? put_table : NULL, NULL, &(struct wanted){a, sorted, n});
 	mem_free(sorted);
 	return r;
 }

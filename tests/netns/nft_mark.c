@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -36,37 +39,55 @@ static struct ha_nft_mark mark_of(const char *address, uint16_t port, uint32_t m
 	return m;
 }
 
-/* The mark with which a datagram to that address and port arrives. */
-static uint32_t arrives(const char *address, uint16_t port)
+/* A socket there that hears with which mark a datagram arrives. */
+static int listen_at(const char *address, uint16_t port, struct sockaddr_storage *ret, socklen_t *ret_len)
 {
-	struct sockaddr_storage at;
+	const struct timeval patience = {.tv_sec = 10};
+	struct ha_ip ip;
+	int fd, on = 1;
+
+	assert_int_equal(ha_ip_parse(address, &ip), 0);
+	*ret_len = (socklen_t)ha_ip_to_sockaddr(&ip, port, 0, ret);
+	fd = socket(ip.family, SOCK_DGRAM, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)ret, *ret_len), 0);
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVMARK, &on, sizeof(on)) < 0) {
+		close(fd);
+		skip(); /* before Linux 5.19 */
+	}
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	return fd;
+}
+
+/* False: nothing arrived. */
+static bool hear(int fd, uint32_t *ret_mark)
+{
 	char bytes[1], control[CMSG_SPACE(sizeof(uint32_t))];
 	struct iovec io = {bytes, sizeof(bytes)};
 	struct msghdr m = {.msg_iov = &io,
 			   .msg_iovlen = 1,
 			   .msg_control = control,
 			   .msg_controllen = sizeof(control)};
-	const struct timeval patience = {.tv_sec = 10};
-	struct ha_ip ip;
-	uint32_t mark = 0;
-	socklen_t len;
-	int fd, on = 1;
 
-	assert_int_equal(ha_ip_parse(address, &ip), 0);
-	len = (socklen_t)ha_ip_to_sockaddr(&ip, port, 0, &at);
-	fd = socket(ip.family, SOCK_DGRAM, 0);
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&at, len), 0);
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVMARK, &on, sizeof(on)) < 0) {
-		close(fd);
-		skip(); /* before Linux 5.19 */
-	}
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	assert_int_equal(sendto(fd, "x", 1, 0, (struct sockaddr *)&at, len), 1);
-	assert_int_equal(recvmsg(fd, &m, 0), 1);
+	*ret_mark = 0;
+	if (recvmsg(fd, &m, 0) != 1)
+		return false;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))
 		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_MARK)
-			memcpy(&mark, CMSG_DATA(c), sizeof(mark));
+			memcpy(ret_mark, CMSG_DATA(c), sizeof(*ret_mark));
+	return true;
+}
+
+/* The mark with which a datagram to that address and port arrives. */
+static uint32_t arrives(const char *address, uint16_t port)
+{
+	struct sockaddr_storage at;
+	socklen_t len;
+	uint32_t mark;
+	int fd = listen_at(address, port, &at, &len);
+
+	assert_int_equal(sendto(fd, "x", 1, 0, (struct sockaddr *)&at, len), 1);
+	assert_true(hear(fd, &mark));
 	close(fd);
 	return mark;
 }
@@ -124,7 +145,7 @@ static void name_priority_and_counters_are_as_asked_for(void **state)
 					    .priority = -7,
 					    .set_priority = true,
 					    .counters = true};
-	const struct ha_nft_mark one = mark_of("10.9.0.1", 5000, 8);
+	const struct ha_nft_mark one = mark_of("10.9.0.1", 5000, 8), two[] = {mark_of("2001:db8::1", 5000, 10), mark_of("10.9.0.1", 5000, 9)};
 	struct ha_nft_marks *m;
 
 	assert_int_equal(ha_nft_marks_open(&o, &m), 0);
@@ -132,8 +153,76 @@ static void name_priority_and_counters_are_as_asked_for(void **state)
 	assert_int_equal(arrives("10.9.0.1", 5000), 8);
 	run("nft list table inet other | grep -q 'hook prerouting priority filter - 7'");
 	run("nft list table inet other | grep -q 'counter packets 1 '");
+	assert_int_equal(ha_nft_marks_set(m, two, 2), 0); /* in place: the counters go on */
+	assert_int_equal(arrives("10.9.0.1", 5000), 9);
+	assert_int_equal(arrives("2001:db8::1", 5000), 10);
+	run("nft list table inet other | grep -q 'counter packets 2 '");
+	run("nft delete element inet other ipv4 '{ 10.9.0.1 . udp . 5000 }'");
+	assert_int_equal(ha_nft_marks_set(m, &one, 1), 0); /* somebody was there: all of it anew */
+	assert_int_equal(arrives("10.9.0.1", 5000), 8);
+	assert_int_equal(arrives("2001:db8::1", 5000), 0);
+	run("nft list table inet other | grep -q 'counter packets 1 '");
 	assert_int_equal(ha_nft_marks_set(m, NULL, 0), 0);
 	ha_nft_marks_close(m);
+}
+
+/*
+ * From a namespace behind a wire, so that nothing but the chain before routing gives them a mark, until `end` is readable. Prints and
+ * returns how many arrived without one.
+ */
+static int send_from_outside(int wire, int end, int heard, const struct sockaddr_storage *to, socklen_t len)
+{
+	struct pollfd p = {.fd = end, .events = POLLIN};
+	unsigned int sent = 0, unmarked = 0;
+	uint32_t mark;
+	int fd;
+
+	if (unshare(CLONE_NEWNET) < 0 || write(wire, "x", 1) != 1 || read(end, &mark, 1) != 1 ||
+	    system("ip addr add 10.9.7.2/24 dev mark1 && ip link set mark1 up"))
+		return 255;
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	for (; poll(&p, 1, 0) == 0; sent++) {
+		if (sendto(fd, "x", 1, 0, (const struct sockaddr *)to, len) != 1 || !hear(heard, &mark))
+			return 255;
+		unmarked += mark != 7;
+	}
+	print_message("%u datagrams, %u without a mark\n", sent, unmarked);
+	return sent < 100 ? 255 : unmarked < 254 ? (int)unmarked : 254;
+}
+
+static void a_destination_keeps_its_mark_while_others_change(void **state)
+{
+	const struct ha_nft_mark some[] = {mark_of("10.9.7.1", 5000, 7), mark_of("10.9.0.2", 0, 8), mark_of("10.9.0.3", 1, 9)};
+	const time_t end = time(NULL) + 2;
+	struct sockaddr_storage at;
+	char command[128], byte;
+	int wire[2], go[2], heard, status;
+	socklen_t len;
+	pid_t child;
+
+	assert_int_equal(pipe(wire) + pipe(go), 0);
+	run("ip link add mark0 type veth peer name mark1 && ip addr add 10.9.7.1/24 dev mark0 && ip link set mark0 up");
+	heard = listen_at("10.9.7.1", 5000, &at, &len);
+	assert_int_equal(ha_nft_marks_set(marks, some, 2), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (!child)
+		_exit(send_from_outside(wire[1], go[0], heard, &at, len));
+	assert_int_equal(read(wire[0], &byte, 1), 1);
+	snprintf(command, sizeof(command), "ip link set mark1 netns %d", (int)child);
+	run(command);
+	assert_int_equal(write(go[1], "x", 1), 1);
+	for (size_t i = 0; time(NULL) < end; i++)
+		assert_int_equal(ha_nft_marks_set(marks, some, 1 + i % 3), 0);
+	assert_int_equal(write(go[1], "x", 1), 1);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	for (int i = 0; i < 2; i++) {
+		close(wire[i]);
+		close(go[i]);
+	}
+	close(heard);
+	assert_int_equal(ha_nft_marks_set(marks, NULL, 0), 0);
 }
 
 static void a_table_of_somebody_else_is_left_alone(void **state)
@@ -175,6 +264,7 @@ int main(void)
 	    cmocka_unit_test(each_destination_has_its_mark_and_others_have_none),
 	    cmocka_unit_test(the_next_ones_replace_them_and_none_removes_the_table),
 	    cmocka_unit_test(name_priority_and_counters_are_as_asked_for),
+	    cmocka_unit_test(a_destination_keeps_its_mark_while_others_change),
 	    cmocka_unit_test(a_table_of_somebody_else_is_left_alone),
 	    cmocka_unit_test(what_makes_no_sense_is_refused_and_changes_nothing),
 	};
