@@ -61,7 +61,9 @@ struct ha_vrrp_vmac_opts {
 /*
  * Makes the macvlan, down; or takes the one that is there, as it is, when it is right: a macvlan in
  * bridge mode on the interface with this MAC address, whoever made it. In both cases the settings
- * are put right. *ret (size set by the caller) is the macvlan.
+ * are put right. *ret (size set by the caller) is the macvlan. One that this function made, of which
+ * somebody changed the mode, the MAC address or the name since, is removed and made anew: its addresses
+ * are to be added again.
  *
  * Bridge mode, since in keepalived's private mode the kernel hides frames of another router that
  * has the same MAC address from the interface: two Active ones would never hear each other.

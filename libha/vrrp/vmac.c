@@ -223,14 +223,65 @@ static bool is_right(const struct ha_net_link *l, const struct ha_vrrp_vmac_opts
 	       l->parent == o->parent && l->mac_len == 6 && !memcmp(l->mac, o->mac, 6);
 }
 
+/*
+ * The macvlan that ha_vrrp_vmac_ensure() made, although somebody changed its mode, and its name or its MAC address: which no other
+ * one can have beside it while it is up.
+ */
+struct own {
+	const struct ha_vrrp_vmac_opts *o;
+	uint32_t ifindex; /* 0: there is none */
+	char mark[HA_NET_ALIAS_SIZE];
+};
+
+static bool is_own(const struct ha_net_link *l, const struct ha_vrrp_vmac_opts *o)
+{
+	bool named = !strcmp(l->name, o->name), has_mac = l->mac_len == 6 && !memcmp(l->mac, o->mac, 6);
+
+	return !strcmp(l->kind, "macvlan") && l->parent == o->parent && is_marked(l) && (named || has_mac);
+}
+
+static int find_own(void *userdata, const struct ha_net_link *l)
+{
+	struct own *own = userdata;
+
+	if (is_own(l, own->o)) {
+		own->ifindex = l->ifindex;
+		memcpy(own->mark, l->alias, sizeof(own->mark));
+	}
+	return 0;
+}
+
+/* 0, HA_NET_ALREADY: there was none, or -errno; ret_mark (may be NULL): its mark. */
+static int remove_own(struct ha_net *n, const struct ha_vrrp_vmac_opts *o, char ret_mark[HA_NET_ALIAS_SIZE])
+{
+	int removed = HA_NET_ALREADY;
+
+	for (;;) {
+		struct own own = {.o = o};
+		int r = ha_net_link_list(n, find_own, &own);
+
+		if (!r && !own.ifindex)
+			return removed;
+		if (!r)
+			r = ha_net_link_remove(n, own.ifindex);
+		if (r < 0)
+			return r;
+		if (ret_mark)
+			memcpy(ret_mark, own.mark, sizeof(own.mark));
+		removed = 0;
+	}
+}
+
 static int make(struct ha_net *n, const struct ha_vrrp_vmac_opts *o,
 		const struct ha_net_link *parent, struct ha_net_link *ret)
 {
 	struct ha_net_macvlan m = {
 	    .size = sizeof(m), .parent = parent->ifindex, .mode = MACVLAN_MODE_BRIDGE};
 	char mark[HA_NET_ALIAS_SIZE];
-	int r = make_mark(n, parent, mark);
+	int r = make_mark(n, parent, mark); /* the one that goes may be the last that knows */
 
+	if (!r)
+		r = remove_own(n, o, NULL);
 	if (r < 0)
 		return r;
 	memcpy(m.mac, o->mac, sizeof(m.mac));
@@ -281,13 +332,13 @@ int ha_vrrp_vmac_ensure(struct ha_net *n, const struct ha_vrrp_vmac_opts *given,
 	if (r < 0)
 		return r;
 	r = ha_net_link_by_name(n, o.name, &l);
-	if (!r && !is_right(&l, &o))
+	if (!r && !is_right(&l, &o) && !is_own(&l, &o))
 		return explain(n, -EEXIST,
 			       "%s is there and is no macvlan in bridge mode on %s with "
 			       "%02x:%02x:%02x:%02x:%02x:%02x: remove it or choose another name",
 			       o.name, parent.name, o.mac[0], o.mac[1], o.mac[2], o.mac[3],
 			       o.mac[4], o.mac[5]);
-	if (r == -ENODEV) {
+	if (r == -ENODEV || (!r && !is_right(&l, &o))) {
 		r = make(n, &o, &parent, &l);
 		made = !r;
 	}
@@ -312,6 +363,7 @@ int ha_vrrp_vmac_ensure(struct ha_net *n, const struct ha_vrrp_vmac_opts *given,
 int ha_vrrp_vmac_remove(struct ha_net *n, const struct ha_vrrp_vmac_opts *given)
 {
 	struct ha_net_link parent, l = {.size = sizeof(l)};
+	char mark[HA_NET_ALIAS_SIZE];
 	struct ha_vrrp_vmac_opts o;
 	struct sibling s = {0};
 	int r;
@@ -320,20 +372,19 @@ int ha_vrrp_vmac_remove(struct ha_net *n, const struct ha_vrrp_vmac_opts *given)
 		return -EINVAL;
 	n->text[0] = 0;
 	r = take_opts(&o, given);
-	if (!r)
-		r = ha_net_link_by_name(n, o.name, &l);
-	if (r == -ENODEV || (!r && !is_right(&l, &o)))
-		return HA_NET_ALREADY;
 	if (r < 0)
 		return r;
-	if (!is_marked(&l))
+	r = ha_net_link_by_name(n, o.name, &l);
+	if (r < 0 && r != -ENODEV)
+		return r;
+	if (!r && is_right(&l, &o) && !is_marked(&l))
 		return ha_net_link_set_up(n, l.ifindex, false);
-	r = ha_net_link_remove(n, l.ifindex);
+	r = remove_own(n, &o, mark);
 	s.parent = o.parent;
 	if (!r)
 		r = ha_net_link_list(n, find_sibling, &s);
-	if (r < 0 || s.there)
+	if (r || s.there)
 		return r;
 	r = find_parent(n, o.parent, &parent);
-	return r < 0 ? r : restore_interface(n, &parent, l.alias);
+	return r < 0 ? r : restore_interface(n, &parent, mark);
 }

@@ -65,6 +65,32 @@ static void a_strangers_device_is_refused_and_left_alone(void **state)
 	assert_int_equal(ha_vrrp_vmac_ensure(net, &o, &l), -EEXIST);
 }
 
+static void ours_is_made_anew_when_somebody_changed_it(void **state)
+{
+	static const char *const changes[] = {
+	    "ip link set vrrp.51 address 02:11:22:33:44:55",
+	    "ip link set vrrp.51 type macvlan mode private",
+	    "ip link set vrrp.51 down; ip link set vrrp.51 name vm-other && ip link set vm-other up",
+	};
+	const struct ha_vrrp_vmac_opts o = vmac_opts(AF_INET, 51);
+
+	for (size_t i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
+		struct ha_net_link l = ensure(&o);
+
+		assert_int_equal(ha_net_link_set_up(net, l.ifindex, true), 0);
+		run(changes[i]);
+		l = ensure(&o);
+		assert_string_equal(l.name, "vrrp.51");
+		assert_memory_equal(l.mac, "\x00\x00\x5e\x00\x01\x33", 6);
+		assert_int_equal(l.macvlan_mode, MACVLAN_MODE_BRIDGE);
+		assert_int_equal(ha_net_link_set_up(net, l.ifindex, true), 0); /* no other one has its MAC address */
+		run(changes[i]);
+		assert_int_equal(ha_vrrp_vmac_remove(net, &o), 0);
+		assert_int_equal(if_nametoindex("vrrp.51") + if_nametoindex("vm-other"), 0);
+		assert_int_equal(read_setting("ipv4", HERE, "arp_ignore"), 0);
+	}
+}
+
 /* As FRR wants it: the administrator makes it, and it stays his. */
 static void a_right_one_of_somebody_else_is_used_and_stays(void **state)
 {
@@ -616,6 +642,7 @@ int main(void)
 	    T(it_takes_a_name_and_a_mac),
 	    T(one_that_is_there_is_taken_as_it_is),
 	    T(a_strangers_device_is_refused_and_left_alone),
+	    T(ours_is_made_anew_when_somebody_changed_it),
 	    T(a_right_one_of_somebody_else_is_used_and_stays),
 	    T(the_interfaces_settings_come_back_with_the_last_one),
 	    T(a_stronger_setting_of_the_administrator_stays),

@@ -189,10 +189,14 @@ static void on_link(void *userdata, const struct ha_net_link *now, const struct 
 	for (size_t i = 0; i < k->n_watched; i++) {
 		struct watched *w = &k->watched[i];
 
-		if (!strcmp(w->name, now->name))
+		if (!strcmp(w->name, now->name)) {
+			vmac_follow(w, now, &w->link);
 			follow(k, w, now);
-		else if (before && w->link.ifindex == now->ifindex)
+		} else if (before && w->link.ifindex == now->ifindex) {
+			if (w->is_vmac)
+				log_warn("somebody else renamed %s to %s: it is made again", w->name, now->name);
 			follow(k, w, &(struct ha_net_link){0});
+		}
 	}
 	soon(k);
 }

@@ -68,6 +68,28 @@ int vmac_audit(struct kernel *k, const struct conf_instance *i)
 	return first;
 }
 
+static bool is_right(const struct watched *w)
+{
+	return w->link.ifindex && w->link.ifindex == w->right_ifindex;
+}
+
+/* What somebody else made of it is seen by the audit that vmac_set() makes then. */
+void vmac_follow(struct watched *w, const struct ha_net_link *now, const struct ha_net_link *before)
+{
+	bool changed = now->mac_len != before->mac_len || memcmp(now->mac, before->mac, sizeof(now->mac)) ||
+		       now->macvlan_mode != before->macvlan_mode;
+
+	if (!w->is_vmac || now->ifindex != w->right_ifindex || before->ifindex != now->ifindex || !changed)
+		return;
+	log_warn("somebody else changed %s: it is made again", w->name);
+	w->right_ifindex = 0;
+}
+
+static int set_link_up(struct kernel *k, const struct watched *w, bool up)
+{
+	return w->link.ifindex ? ha_net_link_set_up(k->net, w->link.ifindex, up) : -ENODEV;
+}
+
 static int set_one(struct kernel *k, const struct conf_instance *i, const struct conf_vmac *m,
 		   bool up)
 {
@@ -77,13 +99,15 @@ static int set_one(struct kernel *k, const struct conf_instance *i, const struct
 	if (!w)
 		return 0;
 	/* A takeover does not look at twenty settings again. */
-	if (!w->link.ifindex || w->link.ifindex != w->right_ifindex)
+	if (!is_right(w))
 		r = audit_one(k, i, m);
 	if (r < 0)
 		return up ? r : 0; /* what cannot be made is not there */
-	if (!w->link.ifindex)
-		return up ? -ENODEV : 0;
-	r = ha_net_link_set_up(k->net, w->link.ifindex, up);
+	r = set_link_up(k, w, up);
+	if (r == -ENODEV && up && !audit_one(k, i, m)) /* it went just now: the view follows */
+		r = set_link_up(k, w, up);
+	if (r == -ENODEV && !up)
+		return 0;
 	if (r < 0 && (up || !w->failed)) /* it is asked again each second: again.c */
 		say_failure(k, i, m, up ? "use" : "leave", r);
 	w->failed = r < 0 && !up;
@@ -111,7 +135,7 @@ bool vmac_is_up(struct kernel *k, const struct conf_instance *i)
 	for (const struct conf_vmac *m = i->vmacs; m; m = m->next) {
 		const struct watched *w = watched_find(k, m->name);
 
-		if (!w->link.ifindex || !(w->link.flags & IFF_UP))
+		if (!is_right(w) || !(w->link.flags & IFF_UP))
 			return false;
 	}
 	return true;
