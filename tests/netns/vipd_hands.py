@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""vipd_hands.py VIPD: somebody else's hands on what is vipd's: addresses flushed, the macvlan put down, deleted, renamed, with another
+MAC address or in another mode. All of it comes back, and no advert says anything else. Everything is in a network namespace of its own.
+"""
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+CONF = """
+vrrp_instance VI_1 {
+    interface v0
+    virtual_router_id 51
+    version 3
+    advert_int 0.1
+    use_vmac vrrp.51
+    virtual_ipaddress { 10.9.0.100/24 }
+}
+"""
+MAC = "00:00:5e:00:01:33"
+HANDS = (
+    "ip addr flush dev vrrp.51",
+    "ip link set vrrp.51 down",
+    "ip link del vrrp.51",
+    "ip link set vrrp.51 address 02:11:22:33:44:55",
+    "ip link set vrrp.51 type macvlan mode private",
+    "ip link set vrrp.51 down; ip link set vrrp.51 name other && ip link set other up; true",
+)
+PATIENCE_S = 20
+
+
+def run(line):
+    subprocess.run(line, shell=True, check=True)
+
+
+class Wire(threading.Thread):
+    """Adverts at the other end of the cable: from which MAC addresses, how many, and how many with priority 0."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+        self.socket.bind(("v1", 0))
+        self.macs, self.heard, self.zero = set(), 0, 0
+        self.start()
+
+    def run(self):
+        while True:
+            frame = self.socket.recv(2048)
+            if len(frame) < 42 or frame[23] != 112:
+                continue
+            self.heard += 1
+            self.macs.add(frame[6:12].hex(":"))
+            self.zero += frame[36] == 0
+
+
+def links():
+    return subprocess.run(["ip", "link"], check=True, capture_output=True, text=True).stdout
+
+
+def link():
+    return subprocess.run("ip -d -o addr show dev vrrp.51; ip -d -o link show vrrp.51", shell=True, check=False, capture_output=True, text=True).stdout
+
+
+def is_right():
+    text = link()
+    return all(word in text for word in ("10.9.0.100/24", MAC, "mode bridge", ",UP"))
+
+
+def wait_for(what, condition):
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        if time.monotonic() > end:
+            sys.exit(f"{what} does not come\n{link()}" + pathlib.Path("log").read_text()[-4000:])
+        time.sleep(0.05)
+
+
+def main(vipd):
+    run("ip link add v0 type veth peer name v1 && ip addr add 10.9.0.1/24 dev v0 && ip link set v0 up && ip link set v1 up")
+    pathlib.Path("f").write_text(CONF)
+    with open("log", "w", encoding="utf-8") as log:
+        files = [f"-{o}{os.getcwd()}/{o}" for o in "fprc"]
+        daemon = subprocess.Popen([vipd, "-nl", *files], stdout=log, stderr=log)
+    try:
+        wait_for("the address", is_right)
+        wire = Wire()
+        for hand in HANDS:
+            run(hand)
+            wait_for(f"what was before '{hand}'", is_right)
+        wait_for("an advert", lambda: wire.heard)
+        assert "other@" not in links(), "the one that was renamed is still there\n" + links()
+        assert wire.macs == {MAC} and not wire.zero, (wire.macs, wire.zero, pathlib.Path("log").read_text())
+    finally:
+        daemon.terminate()
+        daemon.wait(20)
+    assert "vrrp.51" not in links(), "the macvlan stays"
+
+
+if os.geteuid() != 0:
+    print("skipped: needs root to make a network namespace")
+    sys.exit(77)
+if sys.argv[-1] != "inside":
+    os.execvp("unshare", ["unshare", "-n", sys.executable, os.path.abspath(__file__), os.path.abspath(sys.argv[1]), "inside"])
+run("ip link set lo up")
+with tempfile.TemporaryDirectory() as folder:
+    os.chdir(folder)
+    main(sys.argv[1])
