@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """vipd_hands.py VIPD: somebody else's hands on what is vipd's: addresses flushed, the macvlan put down, deleted, renamed, with another
-MAC address or in another mode. All of it comes back, and no advert says anything else. Everything is in a network namespace of its own.
+MAC address or in another mode; all of it comes back, and no advert says anything else. The interface is renamed: its MASTER resigns. Everything is in a network namespace of its own.
 """
 import os
 import pathlib
@@ -79,6 +79,14 @@ def wait_for(what, condition):
         time.sleep(0.05)
 
 
+def another_interface(wire):
+    """The interface was renamed, and another one has its name now."""
+    wait_for("the end of being MASTER, on the old wire", lambda: wire.zero)
+    run("ip addr del 10.9.0.1/24 dev w0; ip link add v0 type veth peer name z1; ip addr add 10.9.0.1/24 dev v0; ip link set v0 up; ip link set z1 up")
+    wait_for("the address on the other interface", lambda: is_right() and "vrrp.51@v0" in links())
+    assert "10.9.0.100" not in subprocess.run("ip addr show dev w0".split(), check=True, capture_output=True, text=True).stdout
+
+
 def main(vipd):
     run("ip link add v0 type veth peer name v1 && ip addr add 10.9.0.1/24 dev v0 && ip link set v0 up && ip link set v1 up")
     pathlib.Path("f").write_text(CONF)
@@ -94,6 +102,8 @@ def main(vipd):
         wait_for("an advert", lambda: wire.heard)
         assert "other@" not in links(), "the one that was renamed is still there\n" + links()
         assert wire.macs == {MAC} and not wire.zero, (wire.macs, wire.zero, pathlib.Path("log").read_text())
+        if not subprocess.run("ip link set v0 name w0".split(), check=False).returncode:  # up: since Linux 6.2
+            another_interface(wire)
     finally:
         daemon.terminate()
         daemon.wait(20)

@@ -474,6 +474,7 @@ void addresses_leave(struct kernel *k, const struct watched *w)
 		for (size_t n = 0; n < i->n_addresses; n++)
 			if (!strcmp(conf_address_device(i, &i->addresses[n]), w->name))
 				leave(k, i, &i->addresses[n]);
+		vmac_leave(k, i, w);
 	}
 }
 

@@ -20,6 +20,7 @@ struct watched {
 	bool was_told;
 	bool is_vmac;		   /* our own: vrrp need not know it */
 	bool failed;		   /* of an ipvlan, or of a macvlan that is to go down: it was said */
+	int error;		   /* of a macvlan, as was said; 0: it could be made */
 	uint32_t right_ifindex;	   /* of a macvlan, when it was looked at last and right */
 	uint32_t promoted_ifindex; /* promote_secondaries was looked at */
 };
@@ -113,6 +114,8 @@ void vmac_follow(struct watched *w, const struct ha_net_link *now, const struct 
 /* Are they there and up? True for an instance without. */
 bool vmac_is_up(struct kernel *k, const struct conf_instance *i);
 void vmac_remove(struct kernel *k, const struct conf_instance *i);
+/* Those on an interface whose name is that of another now, or of none. */
+void vmac_leave(struct kernel *k, const struct conf_instance *i, const struct watched *parent);
 /* After a reload: those of an old instance that are in none of the new configuration. */
 void vmac_remove_old(struct kernel *k, const struct conf_instance *old);
 

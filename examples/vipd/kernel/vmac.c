@@ -47,9 +47,12 @@ static int audit_one(struct kernel *k, const struct conf_instance *i, const stru
 	if (!o.parent)
 		return 0; /* its interface is not there: vrrp is in FAULT */
 	r = ha_vrrp_vmac_ensure(k->net, &o, &l);
-	if (r < 0)
-		return say_failure(k, i, m, "make", r);
 	w = watched_find(k, m->name);
+	if (r < 0 && w->error != r) /* it is tried at each event */
+		say_failure(k, i, m, "make", r);
+	w->error = r;
+	if (r < 0)
+		return r;
 	w->link = l;
 	w->right_ifindex = l.ifindex;
 	return 0;
@@ -154,6 +157,13 @@ void vmac_remove(struct kernel *k, const struct conf_instance *i)
 {
 	for (const struct conf_vmac *m = i->vmacs; m; m = m->next)
 		remove_one(k, i, m);
+}
+
+void vmac_leave(struct kernel *k, const struct conf_instance *i, const struct watched *parent)
+{
+	for (const struct conf_vmac *m = i->vmacs; m; m = m->next)
+		if (!strcmp(m->parent, parent->name))
+			remove_one(k, i, m);
 }
 
 static bool is_configured(const struct conf *c, const struct conf_instance *old,

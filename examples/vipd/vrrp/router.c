@@ -384,12 +384,13 @@ void router_join(struct router *r)
 	ha_vrrp_set_fault(r->engine, loop_now_ns(r->vrrp->loop), FAULT_SOCKET, false);
 }
 
+/* A MASTER resigns by the sockets that it leaves: an interface that was renamed still has a wire. */
 void router_leave(struct router *r)
 {
+	ha_vrrp_set_fault(r->engine, loop_now_ns(r->vrrp->loop), FAULT_SOCKET, true);
 	if (r->linked)
 		ha_vrrp_link_remove(r->speaker->link, r->engine);
 	r->linked = false;
-	ha_vrrp_set_fault(r->engine, loop_now_ns(r->vrrp->loop), FAULT_SOCKET, true);
 }
 
 static void thaw(struct router *r, uint64_t now)
