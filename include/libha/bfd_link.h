@@ -13,6 +13,7 @@
  * answers.
  *
  * An interface that was deleted does not come back: free the link and make one for the new ifindex.
+ * A struct that begins with `size` has sizeof it there, set by the caller, also when it is filled here.
  * Threads: a link and the sessions added to it belong to one thread at a time.
  */
 #ifndef LIBHA_BFD_LINK_H
@@ -81,7 +82,7 @@ struct ha_bfd_link_opts {
 };
 
 /*
- * -EINVAL, -E2BIG, -ENOMEM, or what the socket said: -EADDRINUSE when another program receives BFD
+ * In the network namespace of the calling thread; `opts` is copied. 0 or -errno: -EINVAL, -E2BIG, -ENOMEM, or what the socket said: -EADDRINUSE when another program receives BFD
  * there, -ENXIO when there is no such interface.
  */
 LIBHA_API int ha_bfd_link_new(const struct ha_bfd_link_opts *opts, struct ha_bfd_link **ret);
@@ -140,6 +141,7 @@ struct ha_bfd_link_stats {
 	uint64_t unknown_address;  /* Your Discriminator 0, or cut, and from no neighbour of ours */
 	uint64_t no_meta;	   /* longer than BFD can say, or without TTL: dropped */
 };
+/* Copies out, since ha_bfd_link_new. -EINVAL: ret->size is not set. */
 LIBHA_API int ha_bfd_link_stats(const struct ha_bfd_link *l, struct ha_bfd_link_stats *ret);
 
 #ifdef __cplusplus

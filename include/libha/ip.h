@@ -30,7 +30,7 @@ LIBHA_API size_t ha_ip_len(const struct ha_ip *ip);
 
 /*
  * Reads the text of an address: dotted quad or RFC 4291 section 2.2, without prefix length or zone.
- * 0, or -EINVAL when it is neither.
+ * 0, or -EINVAL when it is neither, or NULL; *ret is then left alone.
  */
 LIBHA_API int ha_ip_parse(const char *text, struct ha_ip *ret);
 
@@ -49,7 +49,7 @@ LIBHA_API int ha_ip_compare(const struct ha_ip *a, const struct ha_ip *b);
 
 /*
  * Takes the address out of a sockaddr_in or sockaddr_in6 of `len` bytes. 0, -EAFNOSUPPORT for
- * another family, -EINVAL when `len` is too short for the family.
+ * another family, -EINVAL when `len` is too short for the family; *ret is then left alone.
  */
 LIBHA_API int ha_ip_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct ha_ip *ret);
 

@@ -178,7 +178,7 @@ typedef int ha_net_link_fn(void *userdata, const struct ha_net_link *l);
 
 /*
  * Gives all addresses of the link `ifindex` (0: of all links) and of `family` (AF_UNSPEC: both) to
- * `each`, once the list is complete. 0; what `each` returned; or -errno: -ENODEV (no such link, on
+ * `each`, once the list is complete, so that `each` may use the handle. 0; what `each` returned; or -errno: -ENODEV (no such link, on
  * kernels that filter), -EINTR (it changed faster than it could be read), -EOVERFLOW (more than
  * HA_NET_ADDRESSES_MAX), -ENOMEM, and those of the transport.
  */
@@ -227,7 +227,10 @@ struct ha_net_ipvlan {
 LIBHA_API int ha_net_ipvlan_add(struct ha_net *n, const struct ha_net_ipvlan *v,
 				struct ha_net_link *ret);
 
-/* Sets a link administratively up or down. 0 or -errno: -ENODEV, -EINVAL, -EPERM, ... */
+/*
+ * Sets a link administratively up or down; as it is already is no error. 0 or -errno: -ENODEV, -EINVAL, -EPERM, -EADDRINUSE (a
+ * macvlan, and another one on the same link has its MAC and is up), and those of the transport.
+ */
 LIBHA_API int ha_net_link_set_up(struct ha_net *n, uint32_t ifindex, bool up);
 
 /* Puts a link into a bridge, bond or VRF by its index; 0: out of it. -EOPNOTSUPP: that is none; else as above. */
@@ -335,7 +338,7 @@ LIBHA_API int ha_net_monitor_fd(const struct ha_net_monitor *m);
 LIBHA_API uint64_t ha_net_monitor_deadline(const struct ha_net_monitor *m);
 
 /*
- * Reads what is there, at most 64 datagrams, and tells. Never blocks. 0 or -errno: -EBUSY (called from
+ * Reads what is there, at most 64 datagrams, and tells. `now_ns`: CLOCK_MONOTONIC. Never blocks. 0 or -errno: -EBUSY (called from
  * one of its callbacks), -ENOMEM (the view is not whole; it is read again soon), or what the transport
  * says.
  */

@@ -243,6 +243,7 @@ LIBHA_API struct ha_dest *ha_dest_next(const struct ha_service *s, const struct 
 LIBHA_API size_t ha_dest_count(const struct ha_service *s);
 /* Fills *ret up to its size, defaults filled in. 0 or -EINVAL. */
 LIBHA_API int ha_dest_get(const struct ha_dest *d, struct ha_dest_opts *ret);
+/* What the kernel counted of it; ret->size set by the caller. 0 or -EINVAL. */
 LIBHA_API int ha_dest_stats(const struct ha_dest *d, struct ha_service_stats *ret);
 
 /*

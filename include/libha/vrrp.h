@@ -10,7 +10,8 @@
  *	start ----> deadline() --time passes--> tick()          any packet --> receive()
  *
  * Times are CLOCK_MONOTONIC nanoseconds; one that lies before an earlier one counts as that. Errors
- * are -errno. A bad packet is no error: it is dropped, counted and told by ops->dropped.
+ * are -errno, of which each function names its own; 0 is success. A bad packet is no error: it is dropped, counted and told by
+ * ops->dropped. A struct that begins with `size` has sizeof it there, set by the caller, also when it is filled here.
  *
  * Callbacks run at the end of the call that caused them, when the object is whole again, in the
  * order the RFC lists the actions. Inside one, every function here may be called on the same object

@@ -37,7 +37,7 @@ struct ha_vrrp_accept;
 
 struct ha_vrrp_accept_opts {
 	size_t size; /* sizeof(struct ha_vrrp_accept_opts) */
-	/* As of ha_nft_opts: at most 31 of [A-Za-z0-9_.-], a letter first. NULL: "hawser-vrrp". */
+	/* As of ha_nft_opts: at most 31 of [A-Za-z0-9_.-], a letter first. NULL: "hawser-vrrp". Copied. */
 	const char *table;
 	/* NETLINK_NETFILTER, owned by the object from then on; NULL: an own socket. */
 	const struct ha_nl_transport *transport;

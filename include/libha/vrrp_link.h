@@ -10,6 +10,7 @@
  * a privileged process open them: opts.open_socket asks, ha_vrrp_link_open_socket answers there.
  *
  * An interface that was deleted does not come back: free the link and make one for the new ifindex.
+ * A struct that begins with `size` has sizeof it there, set by the caller, also when it is filled here.
  * Threads: a link and the routers added to it belong to one thread at a time.
  */
 #ifndef LIBHA_VRRP_LINK_H
@@ -116,7 +117,10 @@ struct ha_vrrp_link_opts {
 	bool shares_vrids;
 };
 
-/* -EINVAL, -E2BIG, -ENOMEM, -EPERM without CAP_NET_RAW, or what the sockets said. */
+/*
+ * In the network namespace of the calling thread; `opts` is copied. 0 or -errno: -EINVAL, -E2BIG, -ENOMEM, -EPERM without CAP_NET_RAW, or
+ * what the sockets said.
+ */
 LIBHA_API int ha_vrrp_link_new(const struct ha_vrrp_link_opts *opts, struct ha_vrrp_link **ret);
 
 /* Closes the sockets; the routers stay. NULL is fine. Not inside its dispatch: asserts. */
@@ -184,7 +188,10 @@ struct ha_vrrp_announcement {
  */
 LIBHA_API int ha_vrrp_link_announce(struct ha_vrrp_link *l, const struct ha_vrrp_announcement *a);
 
-/* What a simple ops->announce needs: all addresses of the router, with the interface's own MAC. */
+/*
+ * What a simple ops->announce needs: all addresses of the router, with the interface's own MAC, `repeat` frames each (0: one; at most 255). 0, or the first
+ * -errno of ha_vrrp_link_announce().
+ */
 LIBHA_API int ha_vrrp_link_announce_all(struct ha_vrrp_link *l, const struct ha_vrrp *v,
 					unsigned repeat);
 

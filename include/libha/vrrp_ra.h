@@ -53,7 +53,7 @@ struct ha_vrrp_ra_opts {
 	bool no_default_router; /* router lifetime 0 */
 	uint16_t lifetime_s;	/* at most 9000, at least max_interval; default 3 * max_interval */
 	uint32_t reachable_ms, retrans_ms; /* default 0: unspecified */
-	uint32_t mtu;			   /* default 0: no MTU option */
+	uint32_t mtu;			   /* of the link, bytes; default 0: no MTU option */
 	const struct ha_vrrp_ra_prefix *prefixes;
 	size_t n_prefixes; /* at most HA_VRRP_RA_MAX_PREFIXES */
 
