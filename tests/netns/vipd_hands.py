@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """vipd_hands.py VIPD: somebody else's hands on what is vipd's: addresses flushed, the macvlan put down, deleted, renamed, with another
-MAC address or in another mode; all of it comes back, and no advert says anything else. The interface is renamed: its MASTER resigns. Everything is in a network namespace of its own.
+MAC address or in another mode; all of it comes back, and no advert says anything else. The interface is renamed: its MASTER resigns. And a script
+that heeds no SIGTERM. Everything is in a network namespace of its own.
 """
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +15,13 @@ import threading
 import time
 
 CONF = """
+global_defs { script_user root }
+vrrp_script deaf {
+    script FOLDER/deaf
+    interval 100
+    timeout 2
+    weight 1
+}
 vrrp_instance VI_1 {
     interface v0
     virtual_router_id 51
@@ -20,8 +29,10 @@ vrrp_instance VI_1 {
     advert_int 0.1
     use_vmac vrrp.51
     virtual_ipaddress { 10.9.0.100/24 }
+    track_script { deaf }
 }
 """
+DEAF = "#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 0.1; done\n"
 MAC = "00:00:5e:00:01:33"
 HANDS = (
     "ip addr flush dev vrrp.51",
@@ -79,6 +90,10 @@ def wait_for(what, condition):
         time.sleep(0.05)
 
 
+def deaf():
+    return subprocess.run(["pgrep", "-f", f"{os.getcwd()}/deaf"], check=False, capture_output=True, text=True).stdout
+
+
 def another_interface(wire):
     """The interface was renamed, and another one has its name now."""
     wait_for("the end of being MASTER, on the old wire", lambda: wire.zero)
@@ -89,12 +104,17 @@ def another_interface(wire):
 
 def main(vipd):
     run("ip link add v0 type veth peer name v1 && ip addr add 10.9.0.1/24 dev v0 && ip link set v0 up && ip link set v1 up")
-    pathlib.Path("f").write_text(CONF)
+    pathlib.Path("f").write_text(CONF.replace("FOLDER", os.getcwd()))
+    pathlib.Path("deaf").write_text(DEAF)
+    os.chmod("deaf", 0o755)
     with open("log", "w", encoding="utf-8") as log:
         files = [f"-{o}{os.getcwd()}/{o}" for o in "fprc"]
         daemon = subprocess.Popen([vipd, "-nl", *files], stdout=log, stderr=log)
     try:
         wait_for("the address", is_right)
+        daemon.send_signal(signal.SIGHUP)  # a script that heeds no SIGTERM does not outlive it
+        wait_for("a reload", lambda: "reloaded" in pathlib.Path("log").read_text())
+        wait_for("the end of the script, and of the next one by its timeout", lambda: not deaf())
         wire = Wire()
         for hand in HANDS:
             run(hand)
