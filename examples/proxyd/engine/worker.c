@@ -6,6 +6,7 @@
 #include "count.h"
 #include "engine/http/http.h"
 #include "io.h"
+#include "slice.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -493,6 +494,7 @@ static void *loop(void *arg)
 	snprintf(name, sizeof(name), "worker %u", w->index);
 	prctl(PR_SET_NAME, name);
 	prctl(PR_SET_TIMERSLACK, 1UL); /* a nap of 100 us shall not last 150 */
+	slice_shorten();
 	w->now_ns = clock_ns(CLOCK_MONOTONIC);
 	nap_init(&w->nap, w->now_ns);
 	while (!w->quit) {
