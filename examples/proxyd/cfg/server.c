@@ -21,6 +21,14 @@ static void server_addr(struct reader *r, size_t i, void *target)
 		s->check_port = a.port;
 }
 
+static void read_interval(struct reader *r, size_t i, const char *name, uint64_t *ret)
+{
+	if (read_time(r, i, name, ret) && *ret < CFG_MS) {
+		say(r, DIAG_ERROR, i, "%s is too short: the shortest interval is 1ms", name);
+		*ret = 0;
+	}
+}
+
 static void server_time(struct reader *r, size_t i, void *target)
 {
 	struct cfg_server *s = target;
@@ -29,10 +37,7 @@ static void server_time(struct reader *r, size_t i, void *target)
 		       : !strcmp(name, "fastinter") ? &s->fastinter_ns
 						    : &s->downinter_ns;
 
-	if (read_time(r, i + 1, name, to) && *to < CFG_MS) {
-		say(r, DIAG_ERROR, i + 1, "%s is too short: the shortest interval is 1ms", name);
-		*to = 0;
-	}
+	read_interval(r, i + 1, name, to);
 }
 
 static void server_slowstart(struct reader *r, size_t i, void *target)
@@ -49,7 +54,7 @@ static void server_agent(struct reader *r, size_t i, void *target)
 	if (!strcmp(name, "addr") && read_address(r, i + 1, word_at(r, i + 1), 0, &a))
 		s->agent_addr = keep_copy(r, &a.addr, sizeof(a.addr));
 	else if (!strcmp(name, "inter"))
-		read_time(r, i + 1, "agent-inter", &s->agent_inter_ns);
+		read_interval(r, i + 1, "agent-inter", &s->agent_inter_ns);
 	else if (!strcmp(name, "port"))
 		read_number(r, i + 1, "agent-port", 1, 65535, &s->agent_port);
 	else if (!strcmp(name, "send"))
@@ -528,6 +533,10 @@ static struct cfg_server *read_server(struct reader *r, size_t first, const char
 		s->maxconn = s->minconn;
 		s->minconn = 0;
 	}
+	if (!s->agent_port) /* `port` and `addr` are the agent's, too, unless it has its own */
+		s->agent_port = s->check_port;
+	if (!s->agent_addr)
+		s->agent_addr = s->check_addr;
 	if (s->agent_check && !s->agent_port) {
 		say(r, DIAG_ERROR, first, "server \"%s\" has agent-check and no agent-port: write agent-port N",
 		    s->name);

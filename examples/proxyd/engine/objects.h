@@ -134,6 +134,7 @@ struct server_admin {
 	uint64_t changed_ns, down_ns; /* since when it is as it is; how long it was down before */
 	uint64_t n_down, n_failed;    /* changes to down; checks that failed while it was up */
 	uint64_t n_observed;	      /* how often traffic had too many errors in a row */
+	char observed[96];	      /* what they were, the last time */
 };
 
 /* Where a server was moved to. Workers may still read an older one: it goes when all have taken note of a newer. */
@@ -193,6 +194,7 @@ struct server {
 	_Atomic(const struct cfg_server *) pooled; /* of the last set it is in, when it says how connections wait; else NULL */
 	_Atomic unsigned observe;	/* enum cfg_observe; none, too, without a check */
 	_Atomic unsigned error_limit, n_errors; /* in a row */
+	_Atomic unsigned last_observed;		/* enum observed; the error that was one too many */
 	bool member;			/* of the group now */
 	uint64_t ring_key;		/* as a member: of its points on a ring */
 	unsigned priority;		/* of its group: 0, or the number of a backup */

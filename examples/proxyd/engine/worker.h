@@ -204,8 +204,12 @@ int shake_server(struct worker *w, struct handle *h, const struct server *server
 enum observed {
 	OBSERVED_CONNECTED,
 	OBSERVED_NO_CONNECTION,
-	OBSERVED_ANSWER,
-	OBSERVED_BAD_ANSWER, /* or none, or a status that blames the server */
+	OBSERVED_ANSWER, /* this and the next are of layer 7 */
+	OBSERVED_WRONG_STATUS,
+	OBSERVED_BAD_ANSWER,
+	OBSERVED_CLOSE,
+	OBSERVED_READ_ERROR,
+	OBSERVED_TIMEOUT,
 };
 
 void server_observed(struct worker *w, struct server *s, enum observed what);

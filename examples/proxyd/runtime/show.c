@@ -160,6 +160,27 @@ static unsigned code_number(enum health_code code)
 	return code < sizeof(number) ? number[code] : 0;
 }
 
+/* HAProxy's bits: running, configured, enabled, an agent's. */
+static unsigned agent_state(const struct server *s)
+{
+	struct health_check_status agent = {.size = sizeof(agent)};
+
+	if (!s->agent || health_check_status(s->agent, &agent) < 0)
+		return 0;
+	return (agent.running ? 1u : 0) | 2u | (s->admin.no_agent ? 0 : 4u) | 0x10u;
+}
+
+/* An operator's, or as configured; NULL: none. */
+static void given_address(const struct cfg_addr *said, const struct cfg_addr *configured, char *buf, size_t cap)
+{
+	const struct cfg_addr *a = said ? said : configured;
+
+	if (a)
+		address_of(a, buf, cap);
+	else
+		snprintf(buf, cap, "-");
+}
+
 static void state_line(struct call *c, const struct backend *b, const struct server *s, unsigned sid)
 {
 	const struct server_admin *a = &s->admin;
@@ -169,9 +190,11 @@ static void state_line(struct call *c, const struct backend *b, const struct ser
 	bool has = check_status(s, &check) == 0 &&
 		   health_check_filter_status(s->check, &f) == 0;
 	bool up = s->up && !server_in_maint(s);
-	char addr[128];
+	char addr[128], check_addr[128], agent_addr[128];
 
 	port = address_of(server_addr(s), addr, sizeof(addr));
+	given_address(a->check_addr, a->cfg ? a->cfg->check_addr : NULL, check_addr, sizeof(check_addr));
+	given_address(a->agent_addr, a->cfg ? a->cfg->agent_addr : NULL, agent_addr, sizeof(agent_addr));
 	if (!s->usable) { /* where it was means nothing */
 		snprintf(addr, sizeof(addr), "-");
 		port = a->cfg ? a->cfg->port : 0;
@@ -186,15 +209,15 @@ static void state_line(struct call *c, const struct backend *b, const struct ser
 			 : check.verdict == HEALTH_FAIL || check.verdict == HEALTH_FAIL_NOW ? 2
 								: 3;
 	}
-	out_printf(c->out, "%u %s %u %s %s %u %u %u %u %llu %u %u %u %u 0 0 %u %s %u %s %u %u - - %u\n", b->proxy->id,
+	out_printf(c->out, "%u %s %u %s %s %u %u %u %u %llu %u %u %u %u %u 0 %u %s %u %s %u %u %s %s %u\n", b->proxy->id,
 		   b->proxy->name, sid, s->name, addr, !up ? 0u : s->draining ? 3u : 2u,
 		   (a->maint ? 1u : 0) | (a->via_maint ? 2u : 0) | (a->cfg_disabled && !a->cfg->dynamic ? 4u : 0) | (a->drain ? 8u : 0) |
 		       (a->via_drain ? 16u : 0) | (s->usable ? 0 : 32u), a->weight, a->cfg_weight,
 		   (unsigned long long)(c->now_ns > a->changed_ns ? (c->now_ns - a->changed_ns) / SECOND_NS : 0), has ? code_number(check.code) : 1,
 		   result, health, has ? 2u + (a->no_checks ? 0 : 4) + (a->maint ? 8 : 0) : a->cfg_disabled && !a->cfg->dynamic ? 8u : 0,
-		   a->cfg && a->cfg->id_given ? 1u : 0, resolve_name(s) ? resolve_name(s) : "-", port, resolve_srv(s) ? resolve_srv(s) : "-",
+		   agent_state(s), a->cfg && a->cfg->id_given ? 1u : 0, resolve_name(s) ? resolve_name(s) : "-", port, resolve_srv(s) ? resolve_srv(s) : "-",
 		   atomic_load(&s->tls) ? 1u : 0u, a->check_port ? a->check_port : a->cfg ? a->cfg->check_port : 0,
-		   a->cfg ? a->cfg->agent_port : 0);
+		   check_addr, agent_addr, a->agent_port ? a->agent_port : a->cfg ? a->cfg->agent_port : 0);
 }
 
 /* Calls `line` for each server of all backends, or of the one that is named. */

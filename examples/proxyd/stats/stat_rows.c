@@ -262,7 +262,7 @@ static void set_check(const struct server *s, const struct health_seen *h, struc
 	set_text(r, STAT_CHECK_STATUS, r->check_status);
 	if (c->runs && (c->code == HEALTH_CODE_L7OK || c->code == HEALTH_CODE_L7OKC || c->code == HEALTH_CODE_L7STS))
 		set(r, STAT_CHECK_CODE, c->status);
-	if (c->runs)
+	if (c->runs && c->code != HEALTH_CODE_HANA)
 		set(r, STAT_CHECK_DURATION, c->last_total_ns / MS);
 	set_text(r, STAT_CHECK_DESC, check_code_text(c->code));
 	check_info(s, c, r->last_check, sizeof(r->last_check));

@@ -6,6 +6,7 @@ What a client sees is what counts: a server that is down gets nothing."""
 import os
 import re
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -206,6 +207,7 @@ def test_sessions_end_when_a_server_is_marked(binary):
 
 BAD = b"HTTP/1.1 500 no\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 WELL = BAD.replace(b"500 no", b"200 ok")
+RESET = b"reset"
 WRONG = BAD.replace(b"500 no", b"501 no")  # says nothing of the server
 
 
@@ -213,7 +215,9 @@ def test_traffic_is_observed(binary):
     answer = [WELL]
 
     def serve(server, c):
-        if c.recv(999):
+        if c.recv(999) and answer[0] is RESET:
+            c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        else:
             c.sendall(answer[0])
 
     web = Server(serve)
@@ -241,6 +245,9 @@ def test_traffic_is_observed(binary):
             fields = ("status", "hanafail", "chkfail", "chkdown", "check_status")
             until(f"{name} is {what}", lambda: p.row(name + "/s", *fields)[: len(what)] == list(what))
 
+        def tells(name, what):
+            until(f"{name} tells of {what}", lambda: p.row(name + "/s", "last_chk") == ["Detected " + what])
+
         for name in words:
             p.ask(f"set server {name}/s health up")  # as if it had been checked often
             becomes(name, "UP", "0", "0", "0")
@@ -250,6 +257,7 @@ def test_traffic_is_observed(binary):
         becomes("fail", "UP 2/3", "1", "1", "0", "HANA")
         ask("fail", *[BAD] * 6)
         becomes("fail", "DOWN", "3", "3", "1", "HANA")
+        tells("fail", "3 consecutive errors, last one was: Wrong http response")
         ask("sudden", *[BAD] * 3)
         becomes("sudden", "UP 1/3", "1", "1", "0", "HANA")
         ask("sudden", *[BAD] * 3)
@@ -262,6 +270,10 @@ def test_traffic_is_observed(binary):
         becomes("ten", "UP", "0", "0", "0")
         ask("ten", BAD)
         becomes("ten", "UP 2/3", "1", "1", "0", "HANA")
+        for error, last in ((b"", "Close from server (http)"), (b"nonsense\r\n\r\n", "Invalid http response (headers)"), (RESET, "Read error (http)")):
+            p.ask("set server mark/s health up")
+            ask("mark", *[error] * 3)
+            tells("mark", f"3 consecutive errors, last one was: {last}")
 
 
 def test_connections_are_observed(binary):
@@ -279,6 +291,7 @@ def test_connections_are_observed(binary):
         assert p.row("l/s", "status", "hanafail") == ["UP", "0"]
         served_by(p.proxy)
         until("it is down", lambda: p.row("l/s", "status", "hanafail", "check_status") == ["DOWN", "1", "HANA"])
+        assert p.row("l/s", "last_chk") == ["Detected 3 consecutive errors, last one was: L4 unsuccessful connection"]
 
 
 def test_words_of_a_server_that_cannot_be_are_told(binary):
@@ -331,6 +344,25 @@ def test_an_agent_takes_its_server_down_and_brings_it_back(binary):
         until("it drains", lambda: served_by(p) == "")
         said[0] = b"ready\n"
         until("it is ready", lambda: served_by(p) == "web")
+
+
+def test_an_agent_is_where_the_checks_go(binary):
+    """addr and port are the agent's, too, unless it has its own; show servers state tells."""
+    web, agent, asked = Server(named("web")), Server(lambda server, c: c.sendall(b"7%\n")), []
+    words = (f"port {agent.port}", f"addr 127.0.0.1 port {agent.port}", f"agent-addr 127.0.0.1 agent-port {agent.port} addr 127.0.0.9 port 1")
+    lines = "".join(f"    server s{i} 127.0.0.{1 + (i == 1)}:{web.port} weight 100 agent-check {w} agent-inter 100\n" for i, w in enumerate(words))
+    with Asked(binary, listen(lines + f"    server none 127.0.0.1:{web.port}\n")) as p:
+        for i in range(3):
+            until(f"s{i} is heard", lambda: p.row(f"l/s{i}", "weight") == ["7"])
+        for line in p.ask("show servers state l").splitlines()[2:]:
+            words = line.split()
+            asked += [(words[3], str(int(words[14]) & ~1), *words[22:])] if words else []  # 1: it runs just now
+    assert asked == [
+        ("s0", "22", "-", "-", str(agent.port)),
+        ("s1", "22", "127.0.0.1", "127.0.0.1", str(agent.port)),
+        ("s2", "22", "127.0.0.9", "127.0.0.1", str(agent.port)),
+        ("none", "0", "-", "-", "0"),
+    ], asked
 
 
 def test_what_an_agent_said_is_shown(binary):

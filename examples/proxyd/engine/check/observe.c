@@ -3,6 +3,8 @@
  * observe: what the traffic shows of a server's health. Workers count errors in a row; at error-limit the control
  * thread tells the check, as on-error says.
  */
+#include <stdio.h>
+
 #include "engine/control.h"
 #include "log.h"
 #include "loop.h"
@@ -20,6 +22,22 @@ static void sudden_death(struct health_check *check, uint64_t now_ns)
 		health_check_report(check, HEALTH_FAIL, now_ns);
 }
 
+/* HAProxy's words for them. */
+static void tell_errors(const struct server *s, char *buf, size_t cap)
+{
+	static const char *const words[] = {
+	    [OBSERVED_NO_CONNECTION] = "L4 unsuccessful connection",
+	    [OBSERVED_WRONG_STATUS] = "Wrong http response",
+	    [OBSERVED_BAD_ANSWER] = "Invalid http response (headers)",
+	    [OBSERVED_CLOSE] = "Close from server (http)",
+	    [OBSERVED_READ_ERROR] = "Read error (http)",
+	    [OBSERVED_TIMEOUT] = "Read timeout (http)",
+	};
+
+	snprintf(buf, cap, "Detected %u consecutive errors, last one was: %s", atomic_load(&s->error_limit),
+		 words[atomic_load(&s->last_observed)]);
+}
+
 static void too_many_errors(void *arg)
 {
 	struct server *s = arg;
@@ -28,8 +46,8 @@ static void too_many_errors(void *arg)
 	if (!s->check || server_in_maint(s) || s->admin.no_checks)
 		return;
 	s->admin.n_observed++;
-	log_msg(LOG_WARNING, "server %s/%s: %u errors of its traffic in a row", s->pool->name, s->name,
-		atomic_load(&s->error_limit));
+	tell_errors(s, s->admin.observed, sizeof(s->admin.observed));
+	log_msg(LOG_WARNING, "server %s/%s: %s", s->pool->name, s->name, s->admin.observed);
 	switch (s->admin.cfg->on_error) {
 	case CFG_ON_ERROR_FASTINTER:
 		if (s->admin.cfg->fastinter_ns)
@@ -52,7 +70,7 @@ static void too_many_errors(void *arg)
 void server_observed(struct worker *w, struct server *s, enum observed what)
 {
 	bool layer7 = atomic_load_explicit(&s->observe, memory_order_relaxed) == CFG_OBSERVE_LAYER7;
-	bool of_layer7 = what == OBSERVED_ANSWER || what == OBSERVED_BAD_ANSWER;
+	bool of_layer7 = what >= OBSERVED_ANSWER;
 
 	if (what != OBSERVED_NO_CONNECTION && of_layer7 != layer7)
 		return;
@@ -64,5 +82,6 @@ void server_observed(struct worker *w, struct server *s, enum observed what)
 	if (atomic_fetch_add(&s->n_errors, 1) + 1 < atomic_load(&s->error_limit))
 		return;
 	atomic_store(&s->n_errors, 0);
+	atomic_store(&s->last_observed, what);
 	engine_post(w->engine, too_many_errors, s); /* no memory: the next errors say it again */
 }

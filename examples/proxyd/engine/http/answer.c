@@ -148,8 +148,8 @@ void exchange_take_answer(struct worker *w, struct exchange *x, uint32_t at, uin
 		x->answered_ns = w->now_ns;
 	nap_answered(&w->nap, w->now_ns - x->connected_ns);
 	/* 501 and 505 are the client's doing */
-	observe(w, x->seeker.server, m->status < 500 || m->status == 501 || m->status == 505 ? OBSERVED_ANSWER
-											      : OBSERVED_BAD_ANSWER);
+	observe(w, x->seeker.server,
+		m->status < 500 || m->status == 501 || m->status == 505 ? OBSERVED_ANSWER : OBSERVED_WRONG_STATUS);
 	if (x->client->frontend->proxy->set.logasap)
 		exchange_log(w, x, true);
 	x->state = EXCHANGE_ANSWER;
@@ -293,6 +293,7 @@ static void read_head(struct worker *w, struct exchange *x)
 		chunk_free(&x->part);
 		parse(w, x, have + (uint32_t)n);
 	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+		x->server_broke = n < 0;
 		no_answer(w, x);
 	}
 }

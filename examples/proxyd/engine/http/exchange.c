@@ -118,6 +118,16 @@ static bool give_page(struct worker *w, struct exchange *x, unsigned status)
 	return !c->closing;
 }
 
+/* Why there was no answer. */
+static enum observed observed(const struct exchange *x, char who)
+{
+	if (who == 's')
+		return OBSERVED_TIMEOUT;
+	if (who == 'S')
+		return x->server_broke ? OBSERVED_READ_ERROR : OBSERVED_CLOSE;
+	return OBSERVED_BAD_ANSWER;
+}
+
 void exchange_fail(struct worker *w, struct exchange *x, unsigned status, char who, char phase)
 {
 	struct client *c = x->client;
@@ -125,7 +135,7 @@ void exchange_fail(struct worker *w, struct exchange *x, unsigned status, char w
 
 	if (x->state == EXCHANGE_ASKED && phase == 'H' &&
 	    (who == 'S' || who == 's' || (who == 'P' && x->fault && !x->up.fault)))
-		observe(w, x->seeker.server, OBSERVED_BAD_ANSWER);
+		observe(w, x->seeker.server, observed(x, who));
 	if (x->state != EXCHANGE_ANSWER) {
 		x->status = status;
 		x->answered_ns = 0; /* rules held it, and it was not passed on */

@@ -130,6 +130,7 @@ struct exchange {
 	bool repeatable; /* may be sent again on another connection */
 	bool retryable;	 /* may be sent again as retry-on says: no answer has begun */
 	bool no_retry;	 /* a rule says: never */
+	bool server_broke; /* its connection ended with an error */
 	bool own;	 /* the control thread answers it, or did */
 	struct http_msg *head; /* its request, while that is in the worker's buffer; NULL: not now */
 	/* rules, when they wait */

@@ -68,6 +68,8 @@ static const char *told(const struct server *s, const struct health_check_status
 	const struct backend *b = s->admin.backend;
 	bool well = c->verdict == HEALTH_OK || c->verdict == HEALTH_OK_DRAIN;
 
+	if (c->code == HEALTH_CODE_HANA)
+		return s->admin.observed;
 	if (b && b->proxy->set.check.is_live) /* scripts say what there is to tell, also of success */
 		return *c->text || well || is_timeout(c->code) || !c->error ? c->text : strerror(c->error);
 	if (well || is_timeout(c->code))
@@ -99,7 +101,7 @@ void check_reason(const struct server *s, char *buf, size_t cap)
 	check_info(s, &c, info, sizeof(info));
 	if (*info)
 		n += (size_t)snprintf(buf + n, cap - n, ", info: \"%s\"", info);
-	if (n < cap)
+	if (n < cap && c.code != HEALTH_CODE_HANA)
 		snprintf(buf + n, cap - n, ", check duration: %llums", (unsigned long long)(c.last_total_ns / CFG_MS));
 }
 
