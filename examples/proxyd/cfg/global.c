@@ -244,7 +244,7 @@ static bool log_sample(struct reader *r, size_t i, struct cfg_log *log)
 	int n;
 
 	if (!colon || sscanf(colon, ":%u%n", &of, &n) != 1 || colon[n] || !of ||
-	    of > CFG_LOG_SAMPLE_MAX)
+	    of > CFG_LOG_SAMPLE_MAX || colon == text)
 		goto wrong;
 	for (const char *p = text; p < colon; p += n + (p[n] == ',')) {
 		if (sscanf(p, "%u%n-%u%n", &first, &n, &last, &n) < 2)
@@ -252,8 +252,11 @@ static bool log_sample(struct reader *r, size_t i, struct cfg_log *log)
 		if (n <= 0 || !first || first > last || last > of ||
 		    (p[n] != ',' && p + n != colon))
 			goto wrong;
-		for (unsigned k = first - 1; k < last; k++)
+		for (unsigned k = first - 1; k < last; k++) {
+			if (log->sampled[k / 64] >> k % 64 & 1)
+				goto wrong; /* ranges that overlap */
 			log->sampled[k / 64] |= UINT64_C(1) << k % 64;
+		}
 	}
 	log->sample_of = of;
 	return true;
@@ -319,6 +322,17 @@ static size_t log_options(struct reader *r, size_t i, struct cfg_log *log)
 	return i;
 }
 
+/* The address of a server that lines go to over a connection? */
+static bool is_stream(const char *text)
+{
+	static const char *const protocols[] = {"tcp@", "tcp4@", "tcp6@", "uxst@", "stream+"};
+
+	for (size_t k = 0; k < sizeof(protocols) / sizeof(protocols[0]); k++)
+		if (!strncmp(text, protocols[k], strlen(protocols[k])))
+			return true;
+	return false;
+}
+
 static bool log_target(struct reader *r, size_t first, struct cfg_log *log)
 {
 	const char *target = word_at(r, first);
@@ -342,15 +356,13 @@ static bool log_target(struct reader *r, size_t first, struct cfg_log *log)
 	} else if (!strncmp(target, "ring@", 5)) {
 		log->kind = CFG_LOG_RING;
 		log->ring_name = keep_text(r, target + 5);
-	} else if (!strncmp(target, "tcp@", 4) || !strncmp(target, "tcp4@", 5) || !strncmp(target, "tcp6@", 5)) {
+	} else if (is_stream(target)) {
 		log->kind = CFG_LOG_RING;
-		log->ring_name = cfg_ring_of_address(r, first, strchr(target, '@') + 1);
+		log->ring_name = cfg_ring_of_address(r, first, target);
 		if (!log->ring_name)
 			return false;
 	} else {
 		log->kind = CFG_LOG_SOCKET;
-		if (!strncmp(target, "udp@", 4))
-			target += 4;
 		if (!read_address(
 			r, first, target,
 			ADDR_DATAGRAM | (r->opts->ignore_unresolved ? ADDR_UNRESOLVED : 0), &a))

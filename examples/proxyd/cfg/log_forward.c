@@ -75,7 +75,7 @@ void kw_forward_bind(struct reader *r, size_t first, const void *data)
 	struct cfg_forward_bind read = {.access = CFG_ACCESS_DEFAULT, .is_stream = data, .at = place_at(r, first)};
 	struct address a;
 
-	if (!r->forward || !read_address(r, first, word_at(r, first), ADDR_LISTEN, &a))
+	if (!r->forward || !read_address(r, first, word_at(r, first), data ? ADDR_LISTEN : ADDR_LISTEN | ADDR_DATAGRAM, &a))
 		return;
 	if (a.fd >= 0) {
 		say(r, DIAG_ERROR, first, "log lines are received at IPv4 and IPv6 addresses and unix sockets in this version");

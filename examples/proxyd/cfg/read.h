@@ -155,7 +155,7 @@ bool read_time_text(struct reader *r, size_t i, const char *what, const char *te
 
 #define ADDR_LISTEN 1u	   /* a port is needed, "" and "*" are every address, ranges are allowed */
 #define ADDR_PORT 2u	   /* a port is needed */
-#define ADDR_DATAGRAM 4u   /* a log target: port 514 when there is none */
+#define ADDR_DATAGRAM 4u   /* for datagrams; a log target without a port has 514 */
 #define ADDR_UNRESOLVED 8u /* a name that does not resolve is no error */
 #define ADDR_NO_LOOKUP 16u  /* a name is none of ours to resolve: no address, no error */
 #define ADDR_SERVER 32u /* "" is where the client wanted to go, and "+1000" a port relative to that */

@@ -330,14 +330,49 @@ static bool split_port(struct reader *r, size_t i, char *text, unsigned flags, s
 	return false;
 }
 
+/* The manual's section 11: what stands before the family says how bytes go, and that is known here. */
+static char *skip_protocol(struct reader *r, size_t i, char *text, unsigned flags, char buf[ADDRESS_TEXT_MAX])
+{
+	static const struct {
+		const char *name, *family;
+		bool datagram;
+	} protocols[] = {
+	    {"tcp@", "", false},     {"tcp4@", "ipv4@", false}, {"tcp6@", "ipv6@", false}, {"uxst@", "unix@", false},
+	    {"stream+", "", false},  {"udp@", "", true},	{"udp4@", "ipv4@", true},  {"udp6@", "ipv6@", true},
+	    {"uxdg@", "unix@", true}, {"dgram+", "", true},
+	};
+	size_t len = 0, n = sizeof(protocols) / sizeof(protocols[0]), k;
+
+	for (k = 0; k < n; k++) {
+		len = strlen(protocols[k].name);
+		if (!strncmp(text, protocols[k].name, len))
+			break;
+	}
+	if (k == n)
+		return strncmp(text, "ip@", 3) ? text : text + 3;
+	if (protocols[k].datagram != ((flags & ADDR_DATAGRAM) != 0)) {
+		say(r, DIAG_ERROR, i, "\"%s\" is an address for %s, which are not spoken here", text,
+		    protocols[k].datagram ? "datagrams" : "streams");
+		return NULL;
+	}
+	text += len;
+	if (!strncmp(text, "ip@", 3))
+		text += 3;
+	snprintf(buf, ADDRESS_TEXT_MAX, "%s%s", protocols[k].family, text);
+	return buf;
+}
+
 bool read_address(struct reader *r, size_t i, const char *text, unsigned flags, struct address *ret)
 {
-	char buf[ADDRESS_TEXT_MAX], *host = buf;
+	char buf[ADDRESS_TEXT_MAX], spelt[ADDRESS_TEXT_MAX], *host = buf;
 	int family = AF_UNSPEC;
 	size_t len;
 
 	*ret = (struct address){.fd = -1};
 	if (!expand(r, i, text, buf, sizeof(buf)))
+		return false;
+	host = skip_protocol(r, i, host, flags, spelt);
+	if (!host)
 		return false;
 	if (!strncmp(host, "unix@", 5) || *host == '/') {
 		ret->host = keep_text(r, host);

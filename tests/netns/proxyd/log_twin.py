@@ -214,6 +214,12 @@ def test_formats_of_targets(binary):
             ask(p, "GET /x HTTP/1.1")
             until("a line", lambda: lines(p))
             assert re.fullmatch(pattern, lines(p)[0]), (name, lines(p)[0], pattern)
+    for word, pattern in (("format local", rf"<134>{old} tag\[\d+\]: LOG /x"), ("", rf"<134>{old} here tag\[\d+\]: LOG /x")):
+        text = config(front, server).replace("format raw daemon", f"len 400 {word} local0 info").replace("global\n", "global\n    log-send-hostname here\n", 1)
+        with Proxy(binary, text) as p:
+            ask(p, "GET /x HTTP/1.1")
+            until("a line", lambda: lines(p))
+            assert re.fullmatch(pattern, lines(p)[0]), (word, lines(p)[0], pattern)
 
 
 def test_samples_lengths_and_sockets(binary):

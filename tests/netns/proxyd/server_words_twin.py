@@ -9,9 +9,10 @@ import signal
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 
-from support import Asked, Proxy, Server, config, free_port, main, named, read_all, read_head, read_message, read_n, until
+from support import Asked, Proxy, Server, config, free_port, main, named, read_all, read_head, read_message, read_n, unix_connect, until
 from tls_support import Authority
 
 HTTP = "defaults\n    mode http\n    timeout connect 2s\n    timeout client 10s\n    timeout server 10s\n"
@@ -44,6 +45,38 @@ def ask(c, target="/"):
         more = c.recv(4096)
         assert more, data
         data += more
+
+
+PROTOCOLS = """
+global
+    log {log}127.0.0.1:{udp} format raw local0
+listen l
+    bind {bind}127.0.0.1:{{port}}
+    log global
+    log-format heard
+    server s {server}127.0.0.1:{there}
+listen u
+    bind {unix}{folder}/in
+    server s 127.0.0.1:{there}
+"""
+
+
+def test_addresses_say_how_bytes_go(binary):
+    there = Server(named("there"))
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as heard:
+        heard.bind(("127.0.0.1", 0))
+        heard.settimeout(20)
+        for log, bind, server, unix in (
+            ("udp@", "tcp@", "tcp4@", "uxst@"),
+            ("udp4@", "tcp4@", "stream+ipv4@", "stream+unix@"),
+            ("dgram+ip@", "stream+ip@", "ip@", "unix@"),
+        ):
+            text = PROTOCOLS.format(log=log, bind=bind, server=server, unix=unix, folder=folder, there=there.port, udp=heard.getsockname()[1])
+            with Proxy(binary, config(text)) as p:
+                assert p.ask() == "there" and heard.recv(100) == b"heard\n", (log, bind, server)
+                with unix_connect(f"{folder}/in") as c:
+                    c.sendall(b"x")
+                    assert read_all(c) == b"there\n", unix
 
 
 def test_a_port_is_relative_to_the_clients(binary):

@@ -90,7 +90,7 @@ static int header(const struct cfg_log *log, int level, const char *tag, const c
 
 	if (localtime_r(&now, &tm))
 		strftime(when, sizeof(when), "%b %e %H:%M:%S", &tm);
-	switch (log->format == CFG_LOG_LOCAL && hostname ? CFG_LOG_RFC3164 : log->format) {
+	switch (log->format == CFG_LOG_LOCAL && hostname && !log->format_given ? CFG_LOG_RFC3164 : log->format) {
 	case CFG_LOG_LOCAL:
 		return snprintf(buf, cap, "<%d>%s %s[%d]: ", priority, when, tag, pid);
 	case CFG_LOG_RFC3164:
