@@ -121,6 +121,8 @@ int admin_set_state(struct engine *e, struct server *s, enum admin_state state)
 		check_rest(s);
 		if (!maint)
 			check_start_up(s);
+		if (!maint && !s->check && !s->tracked && !s->agent_down)
+			s->up = true; /* nobody else would bring it back */
 		if (was_up) /* else it was down before, and a change to up was told */
 			server_changed(s, !maint);
 	}

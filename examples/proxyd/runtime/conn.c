@@ -27,6 +27,7 @@ struct runtime_conn {
 	enum cfg_severity severity;
 	bool timed;
 	bool master, prompt, stays, eof, closing, waiting; /* stays: after a line, without a prompt too */
+	bool had_line;
 	uint64_t timeout_ns;
 	struct loop_source *source, *timer;
 	uint32_t events; /* that the loop is asked for */
@@ -161,14 +162,13 @@ static void run_line(struct runtime_conn *c)
 		if (!command.n && c->line[0] && !c->prompt)
 			continue;
 		runtime_run(&call, &command);
-		if (!c->waiting)
+		if (!c->waiting && !c->closing)
 			end_answer(c);
 	}
 	if (c->waiting)
 		return;
 	forget_line(c);
-	if (!c->prompt && !c->stays)
-		c->closing = true; /* one line is all that is run without a prompt */
+	c->had_line = true;
 }
 
 /* Room for `more` bytes, a line end and the end of the text. False: no memory. */
@@ -234,6 +234,12 @@ static void take_payload(struct runtime_conn *c, const char *text, size_t len)
 	c->payload_len += len + 1;
 }
 
+/* Without a prompt one line is run, and those that came with it, as HAProxy does. */
+static bool ends_here(const struct runtime_conn *c)
+{
+	return c->had_line && !c->prompt && !c->stays && !c->waiting && !c->payload;
+}
+
 /* Whole lines of the input; at its end, the last one without an end too. */
 static void take_lines(struct runtime_conn *c)
 {
@@ -244,7 +250,7 @@ static void take_lines(struct runtime_conn *c)
 		size_t len = end ? (size_t)(end - c->in) - at : c->in_len - at;
 		size_t text = len && c->in[at + len - 1] == '\r' ? len - 1 : len;
 
-		if (!end && !(c->eof && len))
+		if (!end && (!(c->eof && len) || ends_here(c)))
 			break;
 		if (memchr(c->in + at, '\0', text)) { /* no command has one */
 			c->closing = true;
@@ -260,6 +266,8 @@ static void take_lines(struct runtime_conn *c)
 	}
 	memmove(c->in, c->in + at, c->in_len - at);
 	c->in_len -= at;
+	if (ends_here(c) && !memchr(c->in, '\n', c->in_len))
+		c->closing = true;
 	if (c->in_len == sizeof(c->in)) {
 		out_printf(&c->out, "The line is longer than %d bytes.\n\n", LINE_MAX_BYTES);
 		c->closing = true;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The form of the statistics page: "s=one&s=two&action=maint&b=web". */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +29,7 @@ static void decode(char *text)
 	*to = '\0';
 }
 
-/* HAProxy's words for actions. -1: unknown; 0: done; else an error. */
+/* HAProxy's words for actions. 0: done; -ENOENT: it has no such check; else an error. */
 static int act(struct engine *e, struct server *s, const char *action, uint64_t now_ns)
 {
 	if (!strcmp(action, "ready") || !strcmp(action, "enable"))
@@ -47,6 +48,14 @@ static int act(struct engine *e, struct server *s, const char *action, uint64_t 
 		return admin_set_health(e, s, ADMIN_HEALTH_STOPPING, now_ns);
 	if (!strcmp(action, "hdown"))
 		return admin_set_health(e, s, ADMIN_HEALTH_DOWN, now_ns);
+	if (!strcmp(action, "dagent"))
+		return admin_enable_agent(s, false);
+	if (!strcmp(action, "eagent"))
+		return admin_enable_agent(s, true);
+	if (!strcmp(action, "arunn"))
+		return admin_set_agent_verdict(s, true);
+	if (!strcmp(action, "adown"))
+		return admin_set_agent_verdict(s, false);
 	return -1000;
 }
 
@@ -106,14 +115,16 @@ const char *form_carry_out(struct engine *e, const struct ask *a, const struct s
 	if (form.too_many)
 		return "EXCD";
 	b = backend_of(e, form.backend, f);
-	if (!b || !*form.action)
+	if (!*form.backend || !*form.action)
+		return "NONE";
+	if (!b)
 		return "ERRP";
 	for (unsigned i = 0; i < form.n_servers; i++) {
 		struct server *s = admin_server(e, b->proxy->name, form.server[i]);
 		int r = s ? act(e, s, form.action, now_ns) : -1000;
 
 		done += r == 0;
-		failed += r != 0;
+		failed += r != 0 && r != -ENOENT;
 	}
-	return !form.n_servers ? "NONE" : !failed ? "DONE" : done ? "PART" : "ERRP";
+	return !done && !failed ? "NONE" : !failed ? "DONE" : done ? "PART" : "ERRP";
 }

@@ -250,6 +250,51 @@ def test_socat_and_a_prompt(binary):
                 pass
 
 
+def test_lines_that_come_together_are_answered(binary):
+    """Without a prompt, too; and quit says nothing."""
+    text = "global\n    stats socket {socket} level admin\n" + "defaults\n    mode http\n    timeout connect 1s\n    timeout client 1s\n    timeout server 1s\n"
+    text += "frontend f\n    bind 127.0.0.1:{port}\n    http-request return status 200\nbackend one\n"
+    names = "# name\none\n\n"
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/api"
+        with Proxy(binary, text.replace("{socket}", path)):
+            for said, heard in (
+                ("show backend\nshow backend\n", names * 2),
+                ("show backend;show backend\nshow backend\n", names * 3),
+                ("quit\nshow backend\n", ""),
+                ("show backend\nquit\nshow backend\n", names),
+                ("prompt\nshow backend\nquit\n", "\n> " + names + "> "),
+            ):
+                with unix_connect(path) as s:
+                    s.sendall(said.encode())
+                    assert read_all(s).decode() == heard, said
+
+
+def test_forms_of_the_page(binary):
+    """What an action comes to is told, also when there is nothing it could change."""
+    text = "global\n    stats socket {socket} level admin\n" + "defaults\n    mode http\n    timeout connect 1s\n    timeout client 1s\n    timeout server 1s\n"
+    text += "listen l\n    bind 127.0.0.1:{port}\n    stats uri /s\n    stats admin if TRUE\n    server s 127.0.0.1:1\n"
+    with tempfile.TemporaryDirectory() as folder, Proxy(binary, text.replace("{socket}", f"{folder}/api")) as p:
+        for form, result, status in (
+            ("s=s&action=maint&b=l", "DONE", "MAINT"),
+            ("s=s&action=ready&b=l", "DONE", "no check"),
+            ("s=s&action=hdown&b=l", "DONE", "DOWN"),
+            ("s=s&action=dhlth&b=l", "NONE", "DOWN"),
+            ("s=s&action=dagent&b=l", "NONE", "DOWN"),
+            ("s=s&action=disable&b=l", "DONE", "MAINT"),
+            ("s=s&action=enable&b=l", "DONE", "no check"),
+            ("s=s&action=drain", "NONE", "no check"),
+            ("s=s&b=l", "NONE", "no check"),
+            ("s=s&action=drain&b=none", "ERRP", "no check"),
+            ("s=s&s=none&action=drain&b=l", "PART", "DRAIN"),
+        ):
+            with p.connect() as s:
+                s.sendall(f"POST /s HTTP/1.1\r\nHost: h\r\nContent-Length: {len(form)}\r\nConnection: close\r\n\r\n{form}".encode())
+                assert f"/s;st={result}\r\n" in read_all(s).decode(), (form, result)
+            row = ask_api(f"{folder}/api", "show stat l 4 -1").splitlines()[1].split(",")
+            assert row[17] == status, (form, row[17])
+
+
 def test_half_a_command_does_nothing(binary):
     """A payload without its end, a line without one, and many sessions that say nothing."""
     with asked(binary, MAPS, map="/a A\n", bad="/bad\n") as a:
