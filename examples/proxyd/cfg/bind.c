@@ -63,21 +63,7 @@ static const struct parameter bind_parameters[] = {
     {"v6only", 0, bind_flag},	  {"accept-proxy", 0, bind_flag}, {"accept-netscaler-cip", 1, bind_cip},
     {"mode", 1, bind_access}, {"user", 1, bind_access}, {"group", 1, bind_access},
     {"uid", 1, bind_access}, {"gid", 1, bind_access},
-    {"allow-0rtt", 0, bind_tls_refused}, {"alpn", 1, bind_tls}, {"ca-file", 1, bind_tls},
-    {"ca-ignore-err", 1, bind_tls}, {"ca-sign-file", 1, bind_tls},
-    {"ca-sign-pass", 1, bind_tls}, {"ca-verify-file", 1, bind_tls},
-    {"ciphers", 1, bind_tls}, {"ciphersuites", 1, bind_tls}, {"crl-file", 1, bind_tls},
-    {"crt", 1, bind_tls}, {"crt-ignore-err", 1, bind_tls}, {"crt-list", 1, bind_tls},
-    {"curves", 1, bind_tls}, {"ecdhe", 1, bind_tls}, {"force-sslv3", 0, bind_tls},
-    {"force-tlsv10", 0, bind_tls}, {"force-tlsv11", 0, bind_tls},
-    {"force-tlsv12", 0, bind_tls}, {"force-tlsv13", 0, bind_tls},
-    {"generate-certificates", 0, bind_tls}, {"no-alpn", 0, bind_tls},
-    {"no-ca-names", 0, bind_tls}, {"no-sslv3", 0, bind_tls}, {"no-tls-tickets", 0, bind_tls},
-    {"no-tlsv10", 0, bind_tls}, {"no-tlsv11", 0, bind_tls}, {"no-tlsv12", 0, bind_tls},
-    {"no-tlsv13", 0, bind_tls}, {"npn", 1, bind_tls_refused},
-    {"prefer-client-ciphers", 0, bind_tls}, {"ssl", 0, bind_tls}, {"ssl-max-ver", 1, bind_tls},
-    {"ssl-min-ver", 1, bind_tls}, {"strict-sni", 0, bind_tls}, {"tls-ticket-keys", 1, bind_tls},
-    {"verify", 1, bind_tls}, {NULL, 0, NULL},
+    BIND_TLS_PARAMETERS(bind_tls), {NULL, 0, NULL},
 };
 
 /* unix-bind prefix. False: told. */

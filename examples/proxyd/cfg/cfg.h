@@ -514,6 +514,7 @@ struct cfg_forward_bind {
 	const char *interface; /* NULL: any */
 	bool v4v6, accept_proxy;
 	unsigned maxconn; /* of this one; 0: the section's alone */
+	struct cfg_tls *tls; /* shared by the ports of a range; NULL: none, or without `ssl` */
 };
 
 struct cfg_forward {

@@ -58,11 +58,21 @@ static void take_flag(struct reader *r, size_t i, void *target)
 		b->v4v6 = !strcmp(word, "v4v6");
 }
 
+static void take_tls(struct reader *r, size_t i, void *target)
+{
+	struct cfg_forward_bind *b = target;
+	struct cfg_bind like = {.tls_words = b->tls};
+
+	bind_tls(r, i, &like);
+	b->tls = like.tls_words;
+}
+
 /* Of TCP; the others hold for datagrams, too. */
 static const struct parameter stream_parameters[] = {
     {"accept-proxy", 0, take_flag}, {"gid", 1, take_value},  {"group", 1, take_value}, {"interface", 1, take_value},
     {"maxconn", 1, take_value},	    {"mode", 1, take_value}, {"name", 1, take_value},  {"uid", 1, take_value},
-    {"user", 1, take_value},	    {"v4v6", 0, take_flag},  {"v6only", 0, take_flag}, {NULL, 0, NULL},
+    {"user", 1, take_value},	    {"v4v6", 0, take_flag},  {"v6only", 0, take_flag},
+    BIND_TLS_PARAMETERS(take_tls),  {NULL, 0, NULL},
 };
 static const struct parameter dgram_parameters[] = {
     {"gid", 1, take_value},  {"group", 1, take_value}, {"interface", 1, take_value}, {"mode", 1, take_value}, {"name", 1, take_value},

@@ -224,6 +224,8 @@ void cfg_mailers_check(struct reader *r);
 
 /* cfg/tls.c: of a ring's server */
 void cfg_tls_of_ring(struct reader *r, struct cfg_ring_server *s);
+/* of a section's bind lines */
+void cfg_tls_of_forward(struct reader *r, struct cfg_forward *f);
 /* cfg/server.c: the word at *i is one of TLS: it is read, with its value. */
 bool cfg_server_tls_word(struct reader *r, size_t *i, struct cfg_server *s);
 

@@ -189,6 +189,7 @@ void cfg_rings_check(struct reader *r)
 	}
 	find_rings(r, &r->cfg->global.logs);
 	STAILQ_FOREACH (forward, &r->cfg->forwards, next) {
+		cfg_tls_of_forward(r, forward);
 		find_rings(r, &forward->logs);
 		if (STAILQ_EMPTY(&forward->logs) && !forward->global_logs)
 			diag_add(r->diag, DIAG_WARNING, &forward->at, "log-forward \"%s\" has no log line: what it receives goes nowhere", forward->name);

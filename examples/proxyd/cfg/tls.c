@@ -117,10 +117,8 @@ static void make_front(struct reader *r, const struct cfg_proxy *p, struct cfg_t
 	free(l.source);
 }
 
-static void check_bind(struct reader *r, const struct cfg_proxy *p, struct cfg_bind *b)
+static void check_bind(struct reader *r, const struct cfg_proxy *p, struct cfg_tls *t)
 {
-	struct cfg_tls *t = b->tls_words;
-
 	if (!t)
 		return;
 	if (!t->on) {
@@ -205,6 +203,18 @@ void cfg_tls_of_ring(struct reader *r, struct cfg_ring_server *s)
 	t->crt_file = tls_with_base(r->cfg, r->cfg->global.tls.crt_base, s->at.file, t->crt);
 	if (t->sni && read_sni(r, &plain, t) && !t->sni_name)
 		diag_add(r->diag, DIAG_ERROR, &s->at, "the sni of a ring's server is a constant: write str(NAME)");
+}
+
+void cfg_tls_of_forward(struct reader *r, struct cfg_forward *f)
+{
+	static const struct cfg_proxy plain = {.set = {.mode = CFG_MODE_TCP}};
+	struct cfg_forward_bind *b;
+
+	STAILQ_FOREACH (b, &f->binds, next) {
+		check_bind(r, &plain, b->tls);
+		if (b->tls && !b->tls->on)
+			b->tls = NULL;
+	}
 }
 
 static void make_back(struct reader *r, const struct cfg_proxy *p, struct cfg_server *s,
@@ -297,7 +307,7 @@ void cfg_tls_check(struct reader *r, struct cfg_proxy *p)
 		tls_session_cache(r->cfg->global.tls.cache_size);
 	if (p->kind & CFG_FRONTEND)
 		STAILQ_FOREACH (b, &p->binds, next)
-			check_bind(r, p, b);
+			check_bind(r, p, b->tls_words);
 	if (p->kind & CFG_BACKEND)
 		STAILQ_FOREACH (s, &p->servers, next)
 			check_server(r, p, s);

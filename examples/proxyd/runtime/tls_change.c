@@ -51,8 +51,26 @@ static bool concerns(const struct tls_change *change, const struct cfg_tls *t)
 	       (t->back && tls_back_uses(t->back, change->kind, change->file));
 }
 
+typedef bool each_fn(void *arg, const struct cfg_proxy *p, struct cfg_tls *t);
+
+static bool each_forward(const struct cfg *cfg, each_fn *fn, void *arg)
+{
+	static const struct cfg_proxy plain = {.name = "", .set = {.mode = CFG_MODE_TCP}};
+	const struct cfg_tls *last = NULL;
+	const struct cfg_forward_bind *b;
+	const struct cfg_forward *f;
+
+	STAILQ_FOREACH (f, &cfg->forwards, next)
+		STAILQ_FOREACH (b, &f->binds, next) {
+			if (b->tls && b->tls != last && fn(arg, &plain, b->tls))
+				return true;
+			last = b->tls;
+		}
+	return false;
+}
+
 /* Each `bind` line with TLS, those of a range of ports once; each server. Until fn says true. */
-static bool each(const struct call *c, bool (*fn)(void *arg, const struct cfg_proxy *p, struct cfg_tls *t), void *arg)
+static bool each(const struct call *c, each_fn *fn, void *arg)
 {
 	const struct set *set = engine_set(c->e);
 	const struct cfg_tls *last = NULL;
@@ -65,6 +83,8 @@ static bool each(const struct call *c, bool (*fn)(void *arg, const struct cfg_pr
 				return true;
 			last = b->tls_words;
 		}
+	if (each_forward(set->cfg, fn, arg))
+		return true;
 	for (size_t i = 0; i < set->n_servers; i++)
 		if (set->line[i]->tls_words && fn(arg, NULL, set->line[i]->tls_words))
 			return true;

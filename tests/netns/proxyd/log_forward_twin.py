@@ -8,6 +8,8 @@ import tempfile
 import resource
 import signal
 import socket
+import ssl
+import subprocess
 import time
 
 from support import Asked, Proxy, Server, config, free_port, main, until
@@ -160,6 +162,101 @@ def test_what_a_bind_line_may_say(binary):
                 assert plain.next().rstrip("\n").endswith("tag: second")
         send(udp, "<14>Oct  3 10:11:12 host tag: datagram")
         assert plain.next().rstrip("\n").endswith("tag: datagram")
+
+
+def speak_tls(p, ca, port=None, client=None):
+    c = ssl.create_default_context(cafile=ca)
+    if client:
+        c.load_cert_chain(client)
+    return c.wrap_socket(p.connect(port), server_hostname="localhost")
+
+
+def test_lines_come_over_tls(binary):
+    plain, verified, got_by_ring = Datagrams(), free_port(), []
+
+    def take(server, c):
+        while data := c.recv(65536):
+            got_by_ring.append(data)
+
+    line = b"<14>Oct  3 10:11:12 host tag: %s\n"
+    with tempfile.TemporaryDirectory() as folder:
+        pem, both = f"{folder}/cert", f"{folder}/both"
+        make_pem(folder, pem, both)
+        more = f"    bind 127.0.0.1:{verified} ssl crt {both} verify required ca-file {pem} accept-proxy ssl-min-ver TLSv1.3\n"
+        ring = Server(take)
+        text = section(free_port(), [f"127.0.0.1:{plain.port} local0", "ring@r local0"], more).replace("{port}\n", "{port} ssl crt " + both + "\n", 1)
+        text += f"\nring r\n    format rfc3164\n    size 4194304\n    timeout connect 5s\n    timeout server 5s\n    server s 127.0.0.1:{ring.port}\n"
+        with Proxy(binary, config(text)) as p:
+            with speak_tls(p, pem) as c:
+                c.sendall(line % b"one" + line % b"two" + line[:20])
+                time.sleep(0.05)
+                c.sendall(line[20:] % b"three" + b"<14>Oct  3 10:11:12 host tag: no end")
+                c.unwrap()
+            wanted = ["one", "two", "three"] + ["end"] * ("haproxy" not in binary)  # which drops it
+            got = [plain.next().rstrip("\n").rpartition(" ")[2] for _ in wanted]
+            assert got == wanted, got
+            for junk in (line % b"plain", b""):  # is no TLS, or ends before
+                with p.connect() as c:
+                    if junk:
+                        c.sendall(junk)
+                    else:
+                        c.shutdown(socket.SHUT_WR)
+                    try:
+                        while c.recv(4096):  # an alert
+                            pass
+                    except OSError:
+                        pass
+            for client in (None, both):
+                with p.connect(verified) as raw:
+                    raw.sendall(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n")
+                    time.sleep(0.05)
+                    context = ssl.create_default_context(cafile=pem)
+                    if client:
+                        context.load_cert_chain(client)
+                    try:
+                        with context.wrap_socket(raw, server_hostname="localhost") as c:
+                            c.sendall(line % (b"known" if client else b"unknown"))
+                            if client:
+                                assert plain.next().rstrip("\n").endswith("tag: known")
+                            else:
+                                assert c.recv(1) == b"" and False, "it was let in"
+                    except (ssl.SSLError, ConnectionResetError):
+                        assert not client
+            with speak_tls(p, pem) as c:  # more than the records and buffers of one turn
+                lines = b"".join(b"<14>Oct  3 10:11:12 host tag: %d %s\n" % (i, b"x" * 400) for i in range(1500))
+                before = len(b"".join(got_by_ring))
+                c.sendall(lines)
+                until("the ring has sent them", lambda: len(b"".join(got_by_ring)) >= before + len(lines))
+                assert b"".join(got_by_ring).endswith(lines)
+
+
+def make_pem(folder, cert, both):
+    key = f"{folder}/key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "9", "-subj", "/CN=localhost",
+                    "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", cert], check=True, capture_output=True)
+    with open(both, "w") as f:
+        f.write(open(cert).read() + open(key).read())
+
+
+def test_a_certificate_of_log_forward_changes_at_run_time(binary):
+    plain, line = Datagrams(), b"<14>Oct  3 10:11:12 host tag: %s\n"
+    with tempfile.TemporaryDirectory() as folder:
+        made = [(f"{folder}/cert{i}", f"{folder}/both{i}") for i in range(2)]
+        for cert, both in made:
+            make_pem(folder, cert, both)
+        text = section(free_port(), [f"127.0.0.1:{plain.port} local0"]).replace("{port}\n", "{port} ssl crt " + made[0][1] + "\n", 1)
+        with Asked(binary, config(text)) as asked:
+            with speak_tls(asked.proxy, made[0][0]) as before:
+                before.sendall(line % b"before")
+                assert plain.next().rstrip("\n").endswith("tag: before")
+                payload = open(made[1][1]).read().rstrip("\n")
+                assert "Transaction created" in asked.ask(f"set ssl cert {made[0][1]} <<\n{payload}\n")
+                assert "Success!" in asked.ask(f"commit ssl cert {made[0][1]}")
+                before.sendall(line % b"still")
+                assert plain.next().rstrip("\n").endswith("tag: still")
+            with speak_tls(asked.proxy, made[1][0]) as after:
+                after.sendall(line % b"after")
+                assert plain.next().rstrip("\n").endswith("tag: after")
 
 
 def test_lines_come_over_unix_sockets(binary):

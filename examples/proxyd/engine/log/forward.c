@@ -14,12 +14,17 @@
 
 #include "log.h"
 #include "syslog_line.h"
+#include "engine/io.h"
 #include "engine/proxy_protocol.h"
 #include "engine/unix_socket.h"
 #include "engine/worker.h"
+#include "tls/tls.h"
 
 #define LINE_MAX_BYTES 16384u
 #define PER_TURN 64 /* datagrams, or connections, of one socket */
+#define READS 16    /* of one connection in a turn */
+#define PEER_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+#define THREAD 0 /* of a front: nobody else makes connections with it */
 #define FD_RETRY_NS UINT64_C(100000000) /* after EMFILE */
 #define NEVER UINT64_MAX
 
@@ -51,6 +56,7 @@ struct source {
 	struct forward *forward;
 	struct cfg_addr addr;
 	char interface[IFNAMSIZ]; /* "": any */
+	const struct cfg_tls *tls; /* of the configuration that runs; NULL: plain */
 	bool is_stream, v4v6, wanted, fresh, paused;
 	bool accept_proxy;
 	unsigned maxconn, n_peers; /* of it; maxconn 0: no limit of its own */
@@ -63,8 +69,10 @@ struct peer {
 	struct watched watched;
 	struct forward *forward;
 	struct source *source; /* it came in there; NULL: that is closed */
-	int fd;
+	struct handle h;
+	struct tls_front *front; /* of its TLS; held */
 	bool dead, greets; /* its PROXY header has not come yet */
+	bool more, hup;	   /* there may be more to read; no more will come */
 	uint64_t active_ns;
 	size_t len;
 	char in[LINE_MAX_BYTES + 16];
@@ -129,7 +137,8 @@ static void peer_free(struct forwards *fs, struct peer *p)
 	struct forward *f = p->forward;
 
 	LIST_REMOVE(p, entry);
-	close(p->fd);
+	handle_close(&p->h);
+	tls_front_free(p->front);
 	f->n_peers--;
 	if (p->source)
 		p->source->n_peers--;
@@ -162,6 +171,19 @@ static bool has_room(const struct source *s)
 	return s->forward->n_peers < s->forward->cfg->maxconn && (!s->maxconn || s->n_peers < s->maxconn);
 }
 
+/* False: no memory. */
+static bool speak(struct peer *p)
+{
+	struct ssl_ctx_st *ctx;
+
+	if (!p->source->tls)
+		return true;
+	p->front = tls_front_hold(p->source->tls->front);
+	ctx = tls_front_ctx(p->front, THREAD);
+	p->h.tls = ctx ? tls_new(ctx, p->h.fd, true) : NULL;
+	return p->h.tls;
+}
+
 static void accept_peers(struct forwards *fs, struct source *s, uint64_t now_ns)
 {
 	struct forward *f = s->forward;
@@ -180,12 +202,17 @@ static void accept_peers(struct forwards *fs, struct source *s, uint64_t now_ns)
 			p->forward = f;
 			p->source = s;
 			p->greets = s->accept_proxy;
-			p->fd = fd;
+			p->h.fd = fd;
 			p->active_ns = now_ns;
 		}
-		if (!p || watch(fs, fd, &p->watched, EPOLL_CTL_ADD, EPOLLIN) < 0) {
+		if (!p || !speak(p) || watch(fs, fd, &p->watched, EPOLL_CTL_ADD, PEER_EVENTS) < 0) {
+			if (p) {
+				handle_close(&p->h);
+				tls_front_free(p->front);
+			} else {
+				close(fd);
+			}
 			free(p);
-			close(fd);
 			return;
 		}
 		LIST_INSERT_HEAD(&f->peers, p, entry);
@@ -204,18 +231,34 @@ static size_t skip_ends(const struct peer *p, size_t at)
 	return at;
 }
 
-/* Its lines are passed on as they come: who sent them does not matter. False: it is no PROXY header. */
-static bool take_greeting(struct peer *p)
+/* Its lines are passed on as they come: who sent them does not matter. 0: done; -EAGAIN, or -EPROTO: it is no PROXY header. */
+static int take_greeting(struct peer *p)
 {
 	struct proxy_ends ends;
-	ssize_t n = p->greets ? proxy_parse(p->in, p->len, &ends) : 0;
+	ssize_t n = recv(p->h.fd, p->in, sizeof(p->in), MSG_PEEK), len;
 
-	if (n <= 0)
-		return !n;
-	p->greets = false;
-	p->len -= (size_t)n;
-	memmove(p->in, p->in + n, p->len);
-	return true;
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? -EAGAIN : -EPROTO;
+	len = n ? proxy_parse(p->in, (size_t)n, &ends) : -1;
+	if (len > 0)
+		p->greets = recv(p->h.fd, p->in, (size_t)len, 0) != len;
+	return len > 0 ? 0 : len < 0 || p->hup ? -EPROTO : -EAGAIN;
+}
+
+/* What comes before its lines. As take_greeting. */
+static int begin(struct peer *p)
+{
+	int e = p->greets ? take_greeting(p) : 0;
+
+	return !e && !handle_is_ready(&p->h) ? tls_handshake(p->h.tls) : e;
+}
+
+static void say_no_begin(const struct peer *p)
+{
+	if (p->greets)
+		log_warn("log-forward %s: a client sends what is neither a PROXY header of version 1 nor of version 2: closed", p->forward->name);
+	else
+		log_warn("log-forward %s: no TLS with a client: %s", p->forward->name, p->h.tls->reason ? p->h.tls->reason : "it went away");
 }
 
 /* False: what comes is no syslog. */
@@ -234,30 +277,57 @@ static bool take_lines(struct forwards *fs, struct peer *p)
 	return n == 0;
 }
 
-static void receive(struct forwards *fs, struct peer *p, uint64_t now_ns)
+/* What is there now. True: there may be more. */
+static bool receive_some(struct forwards *fs, struct peer *p, uint64_t now_ns)
 {
-	ssize_t n = recv(p->fd, p->in + p->len, sizeof(p->in) - p->len, 0);
+	ssize_t n = handle_recv(&p->h, p->in + p->len, sizeof(p->in) - p->len);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
+		return errno == EINTR;
 	if (n > 0) {
 		p->len += (size_t)n;
 		p->active_ns = now_ns;
-		if (take_greeting(p) && (p->greets || take_lines(fs, p)))
-			return;
-		log_warn("log-forward %s: a client sends what is neither a %s: closed", p->forward->name,
-			 p->greets ? "PROXY header of version 1 nor of version 2" : "line nor a length");
-	} else if (p->len && !p->greets && *p->in == '<') { /* its last line has no end */
+		if (take_lines(fs, p))
+			return true;
+		log_warn("log-forward %s: a client sends what is neither a line nor a length: closed", p->forward->name);
+	} else if (p->len && *p->in == '<') { /* its last line has no end */
 		take_line(fs, p->forward, p->in, p->len);
 	}
 	p->dead = true;
+	return false;
+}
+
+static void receive(struct forwards *fs, struct peer *p, uint64_t now_ns)
+{
+	int e = begin(p);
+
+	p->more = false;
+	if (e == -EAGAIN)
+		return;
+	if (e) {
+		say_no_begin(p);
+		p->dead = true;
+		return;
+	}
+	for (int i = 0; i < READS; i++)
+		if (!receive_some(fs, p, now_ns))
+			return;
+	p->more = true;
+}
+
+static void peer_event(struct forwards *fs, struct peer *p, uint32_t events, uint64_t now_ns)
+{
+	p->hup |= (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+	if (p->h.tls)
+		tls_events(p->h.tls, events);
+	receive(fs, p, now_ns);
 }
 
 /* ---- The loop ---- */
 
 static uint64_t deadline_of(const struct peer *p)
 {
-	return p->dead ? 0 : p->forward->cfg->client_ns ? p->active_ns + p->forward->cfg->client_ns : NEVER;
+	return p->dead || p->more ? 0 : p->forward->cfg->client_ns ? p->active_ns + p->forward->cfg->client_ns : NEVER;
 }
 
 uint64_t forwards_deadline(const struct forwards *fs)
@@ -286,7 +356,7 @@ int forwards_dispatch(struct forwards *fs, uint64_t now_ns)
 		struct watched *w = event[i].data.ptr;
 
 		if (w->peer)
-			receive(fs, w->peer, now_ns);
+			peer_event(fs, w->peer, event[i].events, now_ns);
 		else if (w->source->is_stream)
 			accept_peers(fs, w->source, now_ns);
 		else
@@ -295,7 +365,9 @@ int forwards_dispatch(struct forwards *fs, uint64_t now_ns)
 	LIST_FOREACH (f, &fs->list, entry) {
 		for (p = LIST_FIRST(&f->peers); p; p = next) {
 			next = LIST_NEXT(p, entry);
-			if (deadline_of(p) <= now_ns)
+			if (p->more && !p->dead)
+				receive(fs, p, now_ns);
+			if (!p->more && deadline_of(p) <= now_ns)
 				peer_free(fs, p);
 		}
 		if (f->again_ns <= now_ns) {
@@ -384,6 +456,7 @@ static int add_source(struct forwards *fs, struct forward *f, const struct cfg_f
 	s->forward = f;
 	s->addr = b->addr;
 	s->is_stream = b->is_stream;
+	s->tls = b->tls;
 	s->v4v6 = b->v4v6;
 	snprintf(s->interface, sizeof(s->interface), "%s", b->interface ? b->interface : "");
 	s->fresh = true;
@@ -483,6 +556,7 @@ bool forwards_sync(struct forwards *fs, const struct cfg *cfg, char *error, size
 		STAILQ_FOREACH (b, &c->binds, next)
 			if ((s = find_source(f, b))) {
 				s->wanted = true;
+				s->tls = b->tls;
 				s->accept_proxy = b->accept_proxy;
 				s->maxconn = b->maxconn;
 			}
