@@ -14,7 +14,8 @@ void track_begin(struct track *t, struct table *table, struct sample *key, bool 
 	t->of_request = of_request;
 	table_count(table, t->entry, table_at(TABLE_CONN_CUR), 1, now_ns);
 	table_count(table, t->entry, table_at(TABLE_CONN_CNT), 1, now_ns); /* as HAProxy: of requests, too */
-	table_count(table, t->entry, table_at(TABLE_SESS_CNT), 1, now_ns);
+	if (!of_request) /* it began before */
+		table_count(table, t->entry, table_at(TABLE_SESS_CNT), 1, now_ns);
 }
 
 void track_end(struct track t[TRACK_MAX], bool only_of_request)

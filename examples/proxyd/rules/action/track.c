@@ -27,7 +27,7 @@ void run_track(const struct rule *rule, struct run *r, struct verdict *v)
 	track_begin(t, rule->table->table, &key,
 		    rule->kind != RULES_CONNECTION && rule->kind != RULES_SESSION, r->now_ns,
 		    &r->scratch);
-	if (t->entry && t->of_request && rule->kind == RULES_REQUEST)
+	if (t->entry && (rule->kind == RULES_REQUEST || rule->kind == RULES_RESPONSE))
 		table_count(t->table, t->entry, table_at(TABLE_HTTP_REQ_CNT), 1, r->now_ns);
 }
 
