@@ -212,6 +212,20 @@ static bool next_pair(struct text list, const struct http_msg *cookies, uint32_t
 	return false;
 }
 
+/* An answer's is the first word of a field, or behind a comma, as in HAProxy; what follows are attributes. */
+static bool next_set_cookie(struct walk *w, const struct http_field *f, struct text *name, struct text *value)
+{
+	struct http_span element;
+	uint32_t at;
+
+	do {
+		if (!http_next_listed(w->m, f->value, &w->at, &element))
+			return false;
+		at = 0;
+	} while (!next_pair(span_text(w->m, element), w->m, &at, name, value));
+	return true;
+}
+
 /* The next cookie of that name; an empty name is any. */
 static bool next_cookie(struct walk *w, struct text wanted, struct text *ret)
 {
@@ -223,12 +237,8 @@ static bool next_cookie(struct walk *w, struct text wanted, struct text *ret)
 
 		if (!http_same_name(http_text(w->m, f->name), f->name.len, w->name.at, w->name.len))
 			continue;
-		while (next_pair(list, w->m, &w->at, &name, &value)) {
-			bool same = !wanted.len || text_same(name, wanted, false);
-
-			if (w->m->is_response) /* what follows are attributes */
-				w->at = (uint32_t)list.len;
-			if (!same)
+		while (w->m->is_response ? next_set_cookie(w, f, &name, &value) : next_pair(list, w->m, &w->at, &name, &value)) {
+			if (wanted.len && !text_same(name, wanted, false))
 				continue;
 			*ret = value;
 			return true;
