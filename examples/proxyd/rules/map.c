@@ -465,7 +465,7 @@ static void name_file(const struct map *m, struct rule_error *e)
 
 struct map_view *map_view(struct map *m, enum match match, bool ignore_case, struct rule_error *e)
 {
-	struct map_view *v = map_view_of(m, match, ignore_case);
+	struct map_view *v = map_view_of(m, match, ignore_case), **tail = &m->views;
 
 	if (v)
 		return v;
@@ -474,15 +474,16 @@ struct map_view *map_view(struct map *m, enum match match, bool ignore_case, str
 		rule_fail(e, "%s", "");
 		return NULL;
 	}
-	*v = (struct map_view){m->views, m, {.match = match, .ignore_case = ignore_case}};
+	*v = (struct map_view){NULL, m, {.match = match, .ignore_case = ignore_case}};
 	for (size_t i = 0; i < m->n; i++)
 		if (!m->at[i].dead && !add_to_view(v, i, e)) {
 			name_file(m, e);
 			free(v); /* its patterns are the map's */
 			return NULL;
 		}
-	m->views = v;
-	return v;
+	while (*tail) /* in the order of their uses */
+		tail = &(*tail)->next;
+	return *tail = v;
 }
 
 /* The lock is held. The best one that lives; NULL: none. */

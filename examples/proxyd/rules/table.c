@@ -596,6 +596,17 @@ void table_set(struct table *t, struct table_entry *e, struct table_place p, uin
 	pthread_mutex_unlock(&s->lock);
 }
 
+void table_set_rate(struct table *t, struct table_entry *e, struct table_place p, uint64_t value, uint64_t now_ns)
+{
+	struct shard *s = shard_of(t, e->hash);
+
+	if (!table_data_is_rate(p.data) || !resolve(t, &p))
+		return;
+	pthread_mutex_lock(&s->lock);
+	*rate_of(t, e, p) = (struct rate){.since_ms = now_ns / MS, .now = (uint32_t)value};
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* The shard is locked. */
 static void read_row(struct table *t, struct table_entry *e, uint64_t now_ns, struct table_row *row)
 {

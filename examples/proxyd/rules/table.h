@@ -109,6 +109,8 @@ bool table_read(struct table *t, struct table_entry *e, struct table_place p, ui
 void table_count(struct table *t, struct table_entry *e, struct table_place p, int64_t n,
 		 uint64_t now_ns);
 void table_set(struct table *t, struct table_entry *e, struct table_place p, uint64_t value);
+/* A rate, as if so much had come at this moment. */
+void table_set_rate(struct table *t, struct table_entry *e, struct table_place p, uint64_t value, uint64_t now_ns);
 unsigned table_holders(struct table *t, struct table_entry *e);
 /* The key as a sample of the table's type; text is the entry's. */
 struct sample table_key(const struct table *t, const struct table_entry *e);

@@ -162,8 +162,12 @@ static void look(struct call *c, struct map_view *v, const char *text)
 /* As each use of it would find it: by network, beginning, expression … */
 void run_get_map(struct call *c)
 {
-	struct map *m = find(c, NULL);
+	struct map *m = NULL;
 
+	if (c->n < 2)
+		call_say(c, "Missing %s identifier and/or key.\n", is_map(c) ? "map" : "ACL");
+	else
+		m = find(c, NULL);
 	for (struct map_view *v = m ? map_next_view(m, NULL) : NULL; v; v = map_next_view(m, v))
 		look(c, v, call_word(c, 1));
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cfg/rules.h"
 #include "engine/objects.h"
 #include "rules/map.h"
 #include "rules/table.h"
@@ -32,6 +33,7 @@ struct filter {
 
 struct walk {
 	struct call *call;
+	const struct backend *sticks; /* whose clients it keeps at their servers; NULL: nobody's */
 	struct table_def def; /* without server_id where nobody asks for it */
 	struct filter filter[FILTERS_MAX];
 	unsigned n_filters;
@@ -58,14 +60,18 @@ static int read_data(struct call *c, const struct table_def *def, const char *wo
 	return d >= 0 && def->stored >> d & 1u ? d : -1;
 }
 
-static bool read_value(struct call *c, const char *word, int64_t *ret)
+/* `nth` as for read_data. */
+static bool read_value(struct call *c, const char *word, unsigned nth, int64_t *ret)
 {
 	char *end;
 
 	*ret = strtoll(word, &end, 10);
 	if (*word && !*end)
 		return true;
-	call_say(c, "Require a valid integer value to store\n");
+	if (nth)
+		call_say(c, "Filter entry #%u: Require a valid integer value to compare against\n", nth);
+	else
+		call_say(c, "Require a valid integer value to store\n");
 	return false;
 }
 
@@ -91,7 +97,7 @@ static bool read_filters(struct call *c, struct walk *w, size_t i)
 			return false;
 		}
 		memcpy(f->op, op, 3);
-		if (!read_value(c, call_word(c, i + 2), &f->value))
+		if (!read_value(c, call_word(c, i + 2), w->n_filters + 1, &f->value))
 			return false;
 		w->n_filters++;
 	}
@@ -162,6 +168,27 @@ static struct table *find(struct call *c, struct table_def *ret_def)
 	return ref->table;
 }
 
+/* The first one with a line "stick" that means this table; NULL: none has. */
+static const struct backend *sticks_to(const struct set *set, const struct table *t)
+{
+	const struct cfg_stick *stick;
+
+	for (size_t i = 0; i < set->n_backends; i++)
+		if (set->backend[i].proxy->rules)
+			STAILQ_FOREACH (stick, &set->backend[i].proxy->rules->sticks, next)
+				if (stick->table->table == t)
+					return &set->backend[i];
+	return NULL;
+}
+
+static const char *server_of_id(const struct backend *b, uint64_t id)
+{
+	for (size_t i = 0; i < b->n_servers; i++)
+		if (b->lines[i]->id == id)
+			return b->servers[i]->name;
+	return "-";
+}
+
 /* Of the table that is named first, to go through it; the caller frees it. NULL: told. */
 static struct walk *open_walk(struct call *c, struct table **ret)
 {
@@ -173,8 +200,10 @@ static struct walk *open_walk(struct call *c, struct table **ret)
 	}
 	w->call = c;
 	*ret = find(c, &w->def);
-	if (*ret)
+	if (*ret) {
+		w->sticks = sticks_to(engine_set(c->e), *ret);
 		return w;
+	}
 	free(w);
 	return NULL;
 }
@@ -259,6 +288,8 @@ static void show_row(struct walk *w, const struct table_row *row)
 			out_printf(o, "(%llu)", (unsigned long long)(w->def.period_ns[d] / MS));
 		out_printf(o, "=%llu", (unsigned long long)row->value[d]);
 	}
+	if (w->sticks)
+		out_printf(o, " server_key=%s", server_of_id(w->sticks, row->value[TABLE_SERVER_ID]));
 	out_text(o, "\n");
 }
 
@@ -427,14 +458,18 @@ static bool check_set(struct call *c, const struct table_def *def)
 
 	for (size_t i = 3; i < c->n; i += 2) {
 		d = read_data(c, def, c->word[i], 0);
-		if (d < 0 || !read_value(c, call_word(c, i + 1), &value))
+		if (d < 0 || !read_value(c, call_word(c, i + 1), 0, &value))
 			return false;
-		if (table_data_is_rate((enum table_data)d)) {
-			call_say(c, "%s is a rate: it is counted, this version does not set it\n", c->word[i]);
-			return false;
-		}
 	}
 	return true;
+}
+
+static void set_one(struct table *t, struct table_entry *e, enum table_data d, uint64_t value, uint64_t now_ns)
+{
+	if (table_data_is_rate(d))
+		table_set_rate(t, e, table_at(d), value, now_ns);
+	else
+		table_set(t, e, table_at(d), value);
 }
 
 void run_set_table(struct call *c)
@@ -465,7 +500,7 @@ void run_set_table(struct call *c)
 		return;
 	}
 	for (size_t i = 3; i + 1 < c->n; i += 2)
-		table_set(t, e, table_at((enum table_data)table_data_of(c->word[i] + 5, strlen(c->word[i] + 5))),
-			  strtoull(c->word[i + 1], NULL, 10));
+		set_one(t, e, (enum table_data)table_data_of(c->word[i] + 5, strlen(c->word[i] + 5)), strtoull(c->word[i + 1], NULL, 10),
+			c->now_ns);
 	table_release(t, e);
 }

@@ -212,6 +212,56 @@ def test_what_is_tracked_is_counted(binary):
         assert [b[0] for b in bodies] == ["7"] * 3 and [b[3] for b in bodies] == ["7", "8", "9"], bodies
 
 
+def test_who_began_before_is_no_new_session(binary):
+    """sess_cnt is of those that are tracked when they begin; conn_cnt of each that is tracked."""
+    origin = Server(lambda _, c: [c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") for _ in iter(lambda: c.recv(4096), b"")])
+    asked, n = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", 3
+    for mode, rule, conns, sessions, requests in (
+        ("http", "tcp-request connection", 1, 1, n), ("http", "tcp-request session", 1, 1, n), ("http", "tcp-request content", n, 0, n),
+        ("http", "http-request", n, 0, n), ("http", "http-response", n, 0, n), ("tcp", "tcp-request content", 1, 0, 0),
+    ):
+        with tempfile.TemporaryDirectory() as folder:
+            text = config("""
+listen l
+    bind 127.0.0.1:{port}
+    stick-table type ip size 10 expire 1h store sess_cnt,sess_rate(10s),conn_cnt,http_req_cnt
+    {rule} track-sc0 src
+    server s 127.0.0.1:{server}
+""".replace("{rule}", rule).replace("{server}", str(origin.port))).replace("mode http", "mode " + mode)
+            with Proxy(binary, text.replace("global\n", f"global\n    stats socket {folder}/s level admin\n")) as p:
+                with p.connect() as c:
+                    for _ in range(n):
+                        c.sendall(asked)
+                        assert c.recv(4096).endswith(b"ok")
+                row = ask_api(f"{folder}/s", "show table l").strip().split("\n")[-1]
+                for word in (f"conn_cnt={conns}", f"sess_cnt={sessions}", f"sess_rate(10000)={sessions}", f"http_req_cnt={requests}"):
+                    assert f" {word}" in row, (mode, rule, word, row)
+
+
+def test_rates_are_set_and_servers_named(binary):
+    origin = Server(lambda _, c: c.recv(4096) and c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"))
+    text = config("""
+listen l
+    bind 127.0.0.1:{port}
+    stick-table type ip size 10 expire 1h store gpc0,conn_rate(1h),server_id
+    stick on src
+    server here 127.0.0.1:{server}
+""".replace("{server}", str(origin.port)))
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/s"
+        with Proxy(binary, text.replace("global\n", f"global\n    stats socket {path} level admin\n")) as p:
+            assert ask(p, "/")[0] == 200
+            assert ask_api(path, "set table l key 192.0.2.1 data.conn_rate 7 data.gpc0 3").strip() == ""
+
+            def rows(filter):
+                return [re.sub(r"^.*? key=|exp=\d+ ", "", row) for row in ask_api(path, f"show table l {filter}").strip().split("\n")[1:]]
+
+            assert rows("data.conn_rate gt 5") == ["192.0.2.1 use=0 server_id=0 gpc0=3 conn_rate(3600000)=7 server_key=-"], rows("")
+            until("its server is kept", lambda: rows("data.server_id eq 1") == ["127.0.0.1 use=0 server_id=1 gpc0=0 conn_rate(3600000)=0 server_key=here"])
+            assert ask_api(path, "show table l data.gpc0 eq x").strip() == "Filter entry #1: Require a valid integer value to compare against"
+            assert ask_api(path, "set table l key 192.0.2.1 data.gpc0 x").strip() == "Require a valid integer value to store"
+
+
 def test_a_rate_is_limited(binary):
     with Proxy(binary, config(COUNTS)) as p:
         got = [ask(p, "/limited", "X-Key: a")[0] for _ in range(6)]
