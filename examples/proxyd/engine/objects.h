@@ -98,6 +98,7 @@ struct gate {
 	_Alignas(CACHE_LINE) _Atomic uint32_t n;
 	_Atomic uint64_t waiting; /* a bit per worker that paused its listeners here */
 	_Atomic uint64_t told_ns; /* when the log last said that it is full; 0: never */
+	_Atomic uint32_t n_lines; /* of the log, about its requests and sessions */
 };
 
 /* ---- Servers ---- */
@@ -623,6 +624,7 @@ struct worker {
 	uint64_t count_ns;	  /* option contstats: when bytes are counted next; TIMER_NEVER: not before the end */
 	uint64_t fd_warned_ns, tls_warned_ns, starved_warned_ns;
 	uint64_t dice; /* how often rules were run: for their random numbers */
+	uint32_t n_requests; /* what came for one, too */
 	unsigned n_sessions, n_spent;
 	size_t moved; /* bytes, by the connection whose turn it is */
 	/* Hosts that sessions went to, the oldest gives way. */

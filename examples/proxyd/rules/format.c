@@ -225,6 +225,7 @@ static bool encode_controls(struct scratch *s, struct text *t)
 static void write_part(const struct format *f, const struct format_part *p, struct run *r,
 		       struct log_writer *to, struct log_facts *facts, bool *has_facts)
 {
+	unsigned optional = f->has_dashes ? 0 : LOG_OPTIONAL;
 	struct text t = {0};
 
 	switch (p->kind) {
@@ -238,7 +239,7 @@ static void write_part(const struct format *f, const struct format_part *p, stru
 		if (!*has_facts)
 			run_facts(r, false, facts);
 		*has_facts = true;
-		log_put_var(to, p->var, p->flags, facts);
+		log_put_var(to, p->var, p->flags | optional, facts);
 		return;
 	case FORMAT_EXPR:
 		break;
@@ -256,7 +257,7 @@ static void write_part(const struct format *f, const struct format_part *p, stru
 		t.len = t.len > sizeof(copy) ? sizeof(copy) : t.len;
 		if (t.len)
 			memcpy(copy, t.at, t.len);
-		log_put_text(to, text_of(copy, t.len), p->flags, false);
+		log_put_text(to, text_of(copy, t.len), p->flags | optional, false);
 	} else if (t.len) {
 		memmove(to->at + to->len, t.at, t.len);
 		to->len += t.len;

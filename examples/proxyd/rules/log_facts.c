@@ -65,7 +65,7 @@ static void put_content(struct log_writer *w, struct text t, unsigned flags, con
 static void put_text(struct log_writer *w, struct text t, unsigned flags, const char *encode)
 {
 	if (!t.len) {
-		put_string(w, flags & LOG_QUOTE ? "\"\"" : "-");
+		put_string(w, flags & LOG_QUOTE ? "\"\"" : flags & LOG_OPTIONAL ? "" : "-");
 		return;
 	}
 	if (flags & LOG_QUOTE)
@@ -198,14 +198,14 @@ static void put_request(struct log_writer *w, int part, unsigned flags, const st
 			    slashes ? memchr(slashes + 3, '/', (size_t)(t.at + t.len - slashes - 3))
 				    : NULL;
 
-			if (path)
-				t = text_of(path, (size_t)(t.at + t.len - path));
+			t = path ? text_of(path, (size_t)(t.at + t.len - path)) : text_of("", 0);
 		}
 		break;
 	default:
 		break;
 	}
-	put_text(w, t, flags, URL_ENCODE);
+	if (t.len || (flags & LOG_QUOTE)) /* a part that is not there is nothing */
+		put_text(w, t, flags, URL_ENCODE);
 }
 
 static struct text captured(const struct log_facts *f, unsigned side, unsigned slot)
@@ -442,7 +442,7 @@ bool log_put_var(struct log_writer *w, int var, unsigned flags, const struct log
 	case V_hrl: return put_capture_list(w, 0, flags, f);
 	case V_hs: return put_captures(w, 1, flags, f);
 	case V_hsl: return put_capture_list(w, 1, flags, f);
-	case V_lc: put_number(w, f->count, flags, NULL); break;
+	case V_lc: put_number(w, f->n_lines, flags, "4"); break;
 	case V_ms: put_number(w, f->accepted.tv_nsec / 1000000, flags, "2"); break;
 	case V_pid: put_number(w, getpid(), flags, "4"); break;
 	case V_r: put_request(w, 'R', flags, f); break;

@@ -28,6 +28,7 @@ struct log_facts {
 	unsigned actconn, feconn, beconn, srvconn, retries, server_queue, backend_queue;
 	bool redispatched;
 	uint32_t count;	  /* number of the request in the process */
+	uint32_t n_lines; /* that the frontend has logged */
 	struct text line; /* the request's, whole */
 	const struct captures *captures;
 	unsigned n_captures[2];
@@ -52,6 +53,7 @@ bool log_var_find(const char *text, int *ret, size_t *ret_len);
 #define LOG_QUOTE 1u  /* +Q */
 #define LOG_HEX 2u    /* +X */
 #define LOG_ESCAPE 4u /* +E: RFC 5424, section 6.3.3 */
+#define LOG_OPTIONAL 8u /* no log line: what is empty is nothing */
 
 struct log_writer {
 	char *at;

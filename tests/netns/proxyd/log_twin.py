@@ -688,5 +688,30 @@ def test_connections_that_fail_have_a_format(binary):
         until("what was asked has the usual line", lambda: re.search(r" 403 .* PR-- .*/denied", p.text()))
 
 
+def test_numbers_and_parts_of_requests(binary):
+    origin = Server(web)
+    parts = "%lc %rt %{+X}lc %{+X}rt %{+Q}lc|%HM|%HP|%HPO|%HQ|%HU|%HV|%{+Q}HQ|"
+    text = config("    http-request deny if { path /deny }\n    http-request set-header x-empty a%CC%sslv%{+Q}ID", origin).replace(
+        "default_backend be", f'log-format "L={parts}"\n    default_backend be')
+    cases = (
+        (b"GET /a?b=c HTTP/1.1\r\nHost: h", "GET|/a|/a|?b=c|/a?b=c|HTTP/1.1|\"?b=c\"|"),
+        (b"GET /a HTTP/1.1\r\nHost: h", 'GET|/a|/a||/a|HTTP/1.1|""|'),
+        (b"GET /a? HTTP/1.0\r\nHost: h", 'GET|/a|/a|?|/a?|HTTP/1.0|"?"|'),
+        (b"OPTIONS * HTTP/1.1\r\nHost: h", 'OPTIONS|*|||*|HTTP/1.1|""|'),
+        (b"GET http://h/x?y HTTP/1.1\r\nHost: h", 'GET|http://h/x|/x|?y|http://h/x?y|HTTP/1.1|"?y"|'),
+        (b"GET /deny?q HTTP/1.1\r\nHost: h", 'GET|/deny|/deny|?q|/deny?q|HTTP/1.1|"?q"|'),
+        (b"junk", "|".join(["<BADREQ>"] * 6) + '|"<BADREQ>"|'),
+        (b"GET /a HTTP/1.1\r\nHost: h", 'GET|/a|/a||/a|HTTP/1.1|""|'),
+    )
+    with Proxy(binary, text) as p:
+        for i, (request, wanted) in enumerate(cases):
+            with p.connect() as c:
+                c.sendall(request + b"\r\nConnection: close\r\n\r\n")
+                read_all(c)
+            until("its line is there", lambda: p.text().count("L=") == i + 1)
+            line = p.text().split("L=")[-1].split("\n")[0]
+            assert line == f"{i} {i} {i:04X} {i:04X} {i}|{wanted}", (request, line)
+
+
 if __name__ == "__main__":
     main(globals())

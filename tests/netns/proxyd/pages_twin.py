@@ -63,6 +63,8 @@ def test_an_error_page_keeps_the_connection(binary):
         ("http-request deny", None, 403),
         ("http-request deny deny_status 429", None, 429),
         ("http-request tarpit", None, 500),
+        ("http-request tarpit deny_status 429", None, 429),
+        ("http-request tarpit status 429 content-type text/plain string x hdr A b", None, 429),
         ("http-response deny", web.port, 502),
         ("http-request auth", None, 401),
         ("monitor-uri /\n    monitor fail if TRUE", None, 503),

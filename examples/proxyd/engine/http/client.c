@@ -301,6 +301,7 @@ static void refuse(struct worker *w, struct client *c, unsigned status, enum h1_
 	    .fault = fault,
 	    .status = status,
 	    .began_ns = c->since_ns,
+	    .count = http_next_number(w),
 	    .seeker = {.is_http = true},
 	    .log_level = -1,
 	};

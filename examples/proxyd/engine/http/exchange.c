@@ -248,7 +248,7 @@ static void remember(struct worker *w, struct exchange *x, const struct http_msg
 	x->minor = m->minor;
 	x->keep_alive = m->keep_alive;
 	x->client_keeps = m->keep_alive && f->http->closing != CFG_CLOSE;
-	x->count = (uint32_t)((w->dice += 1) * w->engine->n_workers + w->index);
+	x->count = http_next_number(w);
 	if (f->httplog || f->rules || f->proxy->formats || f->set->cfg->composes)
 		x->line = request_line(m, w->line_max);
 }

@@ -287,6 +287,12 @@ static inline bool client_begins_tls(const struct client *c)
  */
 enum h1_fault exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint32_t total);
 
+/* No two requests of the process have it, before 32 bits are used up. */
+static inline uint32_t http_next_number(struct worker *w)
+{
+	return w->n_requests++ * w->engine->n_workers + w->index;
+}
+
 /* A backend is chosen, or none: who calls it again changes nothing. */
 void exchange_routed(struct worker *w, struct exchange *x);
 

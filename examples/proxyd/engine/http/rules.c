@@ -172,13 +172,18 @@ static void send_reply(struct worker *w, struct exchange *x, struct text t)
 		exchange_fail(w, x, 0, 'R', 'D');
 }
 
+/* May the client ask again when it is answered? */
+static bool goes_on(const struct worker *w, const struct exchange *x)
+{
+	return x->client_keeps && x->up.done && !x->client->eof && !client_leaves(w, x->client);
+}
+
 /* Answers, and lets the client go on if its request is whole. */
 static void reply(struct worker *w, struct exchange *x, const struct verdict *v, struct run *r)
 {
-	struct client *c = x->client;
 	struct text t;
 
-	if (!write_reply(w, x, v, r, x->client_keeps && x->up.done && !c->eof && !client_leaves(w, c), &t)) {
+	if (!write_reply(w, x, v, r, goes_on(w, x), &t)) {
 		exchange_fail(w, x, 500, 'P', 'R');
 		return;
 	}
@@ -196,7 +201,7 @@ static void tarpit(struct worker *w, struct exchange *x, const struct verdict *v
 		return;
 	}
 	chunk_free(&x->request);
-	if (write_reply(w, x, v, r, false, &t) && chunk_append(&x->request, t.at, t.len))
+	if (write_reply(w, x, v, r, goes_on(w, x), &t) && chunk_append(&x->request, t.at, t.len))
 		exchange_tarpit(w, x, x->status);
 	else
 		exchange_fail(w, x, 500, 'P', 'R');
@@ -204,12 +209,16 @@ static void tarpit(struct worker *w, struct exchange *x, const struct verdict *v
 
 void http_tarpit_over(struct worker *w, struct exchange *x)
 {
-	if (!x->request) {
+	struct chunk *answer = x->request;
+
+	if (!answer) {
 		exchange_fail(w, x, x->status, 'P', 'T');
 		return;
 	}
+	x->request = NULL; /* there is nothing to be sent to a server */
 	x->cause = (struct conn_end_cause){'P', 'T'};
-	send_reply(w, x, text_of(x->request->data, x->request->len));
+	send_reply(w, x, text_of(answer->data, answer->len));
+	free(answer);
 }
 
 /* As HAProxy: of what goes on or is denied, not of what a rule answers in another way. */

@@ -60,6 +60,7 @@ static void counts(struct worker *w, const struct frontend *f, const struct seek
 	ret->forwarded = s;
 	ret->actconn = atomic_load(&w->engine->gate.n);
 	ret->feconn = atomic_load(&f->gate->n);
+	ret->n_lines = atomic_load_explicit(&f->gate->n_lines, memory_order_relaxed);
 	/* as HAProxy: without this one, which is over; its place at a server is given back even earlier */
 	ret->beconn = p ? atomic_load(&p->n_sessions) - (s && !early) : 0;
 	ret->srvconn = s ? atomic_load(&s->n_sessions) - 1 : 0;
@@ -358,6 +359,7 @@ static void write_line(struct worker *w, const struct frontend *f, const struct 
 		return;
 	if (formats->has_sd && !format_write(&formats->sd, r, &m.sd))
 		m.sd.len = 0;
+	atomic_fetch_add_explicit(&f->gate->n_lines, 1, memory_order_relaxed);
 	log_message(w, f, &m);
 }
 
