@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +96,20 @@ static bool read_file(void *userdata, const char *name,
 	return ok;
 }
 
+/* As HAProxy: IPv4 alone, as it is now. */
+static bool find_host(const char *name, struct sample *ret)
+{
+	const struct addrinfo want = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
+	struct addrinfo *found;
+
+	if (!*name || getaddrinfo(name, NULL, &want, &found))
+		return false;
+	*ret = (struct sample){.type = SAMPLE_IPV4};
+	memcpy(ret->ip, &((const struct sockaddr_in *)(const void *)found->ai_addr)->sin_addr, 4);
+	freeaddrinfo(found);
+	return true;
+}
+
 static void free_shared(void *object)
 {
 	struct rule_shared *shared = object;
@@ -120,6 +136,7 @@ static bool memory_of(struct reader *r, struct rule_memory *ret)
 					      .place = place,
 					      .read_file = read_file,
 					      .read_text = read_whole,
+					      .find_host = find_host,
 					      .proc.limit = c->global.vars_max};
 	}
 	*ret = (struct rule_memory){alloc,   on_free,	r,

@@ -94,8 +94,10 @@ static bool read_flags(struct acl_test *t, const char *const *word, size_t n, si
 			t->patterns.ignore_case = true;
 			continue;
 		}
-		if (!strcmp(flag, "-n")) /* no name resolution: there is none */
+		if (!strcmp(flag, "-n")) {
+			t->patterns.no_names = true;
 			continue;
+		}
 		if (!strcmp(flag, "-M")) {
 			t->is_map = true;
 			continue;

@@ -34,6 +34,8 @@ struct rule_shared {
 	const char *(*place)(void *userdata, const char *name);
 	/* A whole file, which the caller frees; NULL with e->text. */
 	char *(*read_text)(const char *path, struct rule_error *e);
+	/* The IPv4 address of a host, while files are read. False: there is none. */
+	bool (*find_host)(const char *name, struct sample *ret);
 };
 
 static inline const char *rule_path(const struct rule_shared *s, const char *name)

@@ -9,6 +9,7 @@
 
 #include <libsched/lb_hash.h>
 
+#include "rules/map.h"
 #include "rules/regex.h"
 
 static const char *const names[MATCH_N] = {"found", "bool", "int", "ip",  "bin", "len", "str",
@@ -88,16 +89,28 @@ static bool read_range(struct pattern *p, const char *text, const char *op, stru
 	return true;
 }
 
-static bool read_network(struct pattern *p, const char *text, struct rule_error *e)
+/* Where the line may name a host. */
+static bool host_address(const struct patterns *all, struct text name, const struct rule_memory *m, struct sample *ret)
+{
+	char host[256];
+
+	if (all->no_names || !m->shared || !m->shared->find_host || name.len >= sizeof(host))
+		return false;
+	memcpy(host, name.at, name.len);
+	host[name.len] = '\0';
+	return m->shared->find_host(host, ret);
+}
+
+static bool read_network(const struct patterns *all, struct pattern *p, const char *text, const struct rule_memory *m, struct rule_error *e)
 {
 	size_t len = strcspn(text, "/");
 	struct scratch none = {0};
 	int64_t bits, most;
 	struct sample s, mask;
 
-	if (!text_to_ip(text_of(text, len), &s))
+	if (!text_to_ip(text_of(text, len), &s) && !host_address(all, text_of(text, len), m, &s))
 		return rule_fail(
-		    e, "\"%s\" is no address: write 10.0.0.1, 10.0.0.0/8 or 2001:db8::/32", text);
+		    e, "\"%s\" is no address, nor a name that has one: write 10.0.0.1, 10.0.0.0/8 or 2001:db8::/32", text);
 	most = s.type == SAMPLE_IPV4 ? 32 : 128;
 	bits = most;
 	if (text[len]) {
@@ -153,7 +166,7 @@ static bool read_pattern(const struct patterns *all, struct pattern *p, const ch
 	case MATCH_LEN:
 		return read_range(p, text, op, e);
 	case MATCH_IP:
-		return read_network(p, text, e);
+		return read_network(all, p, text, m, e);
 	case MATCH_BIN:
 		return read_hex(p, text, m, e);
 	case MATCH_REG:

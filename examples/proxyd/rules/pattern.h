@@ -40,6 +40,7 @@ struct patterns {
 	enum match match;
 	bool ignore_case;
 	bool versions; /* numbers are written as in "3.3" */
+	bool no_names; /* -n: of hosts */
 	struct pattern *at;
 	unsigned n, cap;
 	uint32_t *slot; /* MATCH_STR: 1 + index; 0: free */

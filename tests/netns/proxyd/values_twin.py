@@ -649,5 +649,18 @@ listen l
             assert got == wanted or (wanted.count("|") == 2 and got.startswith(wanted)), (field, got, wanted)  # HAProxy makes a number of quotes
 
 
+def test_addresses_by_the_names_of_hosts(binary):
+    with Proxy(binary, config("""
+frontend f
+    mode http
+    bind 127.0.0.1:{port}
+    acl here src localhost
+    acl net src 192.0.2.0/24 localhost/8
+    http-request return status 200 content-type text/plain string both if here net { req.hdr(x-ip) -m ip localhost }
+    http-request return status 200 content-type text/plain string one if here
+""")) as p:
+        assert get(p, head=b"X-Ip: 127.0.0.1\r\n").endswith("both") and get(p, head=b"X-Ip: 127.0.0.2\r\n").endswith("one")
+
+
 if __name__ == "__main__":
     main(globals())
