@@ -105,6 +105,14 @@ static void give_compressed(struct worker *w, struct exchange *x, const char *he
 		exchange_finish(w, x);
 }
 
+/* option logasap: `bytes` of the answer are here, and count as given. */
+static void log_early(struct worker *w, struct exchange *x, size_t bytes)
+{
+	x->bytes += bytes;
+	exchange_log(w, x, true);
+	x->bytes -= bytes;
+}
+
 void exchange_take_answer(struct worker *w, struct exchange *x, uint32_t at, uint32_t head_len, uint32_t total)
 {
 	struct http_worker *h = w->http;
@@ -150,8 +158,6 @@ void exchange_take_answer(struct worker *w, struct exchange *x, uint32_t at, uin
 	/* 501 and 505 are the client's doing */
 	observe(w, x->seeker.server,
 		m->status < 500 || m->status == 501 || m->status == 505 ? OBSERVED_ANSWER : OBSERVED_WRONG_STATUS);
-	if (x->client->frontend->proxy->set.logasap)
-		exchange_log(w, x, true);
 	x->state = EXCHANGE_ANSWER;
 	if (m->edited) {
 		written = http_write(m, h->written, sizeof(h->written));
@@ -162,6 +168,8 @@ void exchange_take_answer(struct worker *w, struct exchange *x, uint32_t at, uin
 		}
 		head = memcpy(body - written, h->written, (size_t)written);
 	}
+	if (x->client->frontend->proxy->set.logasap)
+		log_early(w, x, (size_t)(body - head) + (x->deflater ? 0 : len));
 	if (x->deflater) {
 		give_compressed(w, x, head, (size_t)(body - head), body, len);
 		return;

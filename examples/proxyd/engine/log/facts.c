@@ -295,7 +295,7 @@ void exchange_facts(const void *of, struct log_facts *f)
 	}
 	f->status = x->status ? (int)x->status : -1;
 	f->bytes = v->bytes;
-	f->uploaded = x->bytes_in;
+	f->uploaded = v->early ? 0 : x->bytes_in; /* as HAProxy, which counts them at the end */
 	f->line = text_c(x->line);
 	if (!asked && !x->line) /* it was no request */
 		f->n_captures[0] = f->n_captures[1] = 0;
