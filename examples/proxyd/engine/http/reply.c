@@ -115,7 +115,7 @@ static size_t compose(struct worker *w, struct exchange *x, const struct answer 
 		if (!http_prepare_run(w, x, &view, r))
 			return 0;
 		r->request = seen_request(w, x);
-		if (r->vars && !x->head && x->state != EXCHANGE_TARPIT)
+		if (r->vars && x->state >= EXCHANGE_QUEUED)
 			vars_end(r->vars, VAR_REQ); /* as in HAProxy: its rules are over */
 	}
 	reply_compose(&to, &v, r, end == HTTP_PAGE_UNREAD ? &(struct own_end){.minor = 1} : NULL);

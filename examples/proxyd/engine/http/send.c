@@ -369,6 +369,7 @@ void exchange_expired(struct worker *w, struct exchange *x)
 		break;
 	case EXCHANGE_BODY:
 		x->asked_ns = 0; /* it is no whole request, for the log */
+		x->cause = (struct conn_end_cause){'c', 'R'}; /* which the page may tell */
 		exchange_fail(w, x, 408, 'c', 'R');
 		break;
 	case EXCHANGE_PAUSED:
