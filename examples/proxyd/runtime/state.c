@@ -12,9 +12,14 @@
 #define STATE_LINES_MAX 1000000u
 #define STATE_WORDS 20u /* that are looked at; a line has more */
 
-/* srv_admin_state: an operator's maintenance and drain. */
+/* srv_admin_state: an operator's maintenance, the configuration's, drain; srv_op_state; srv_check_state. */
 #define STATE_MAINT 1u
+#define STATE_CONFIGURED_MAINT 4u
 #define STATE_DRAIN 8u
+#define STATE_DOWN 0u
+#define STATE_STOPPING 3u
+#define STATE_CHECK_CONFIGURED 2u
+#define STATE_CHECK_ENABLED 4u
 
 enum { /* places of words in a line */
 	BE_NAME = 1,
@@ -23,6 +28,8 @@ enum { /* places of words in a line */
 	SRV_ADMIN_STATE = 6,
 	SRV_UWEIGHT = 7,
 	SRV_IWEIGHT = 8,
+	SRV_SINCE = 9,
+	SRV_CHECK_STATE = 13,
 };
 
 static bool number(const char *word, unsigned max, unsigned *ret)
@@ -34,8 +41,20 @@ static bool number(const char *word, unsigned max, unsigned *ret)
 	return end != word && !*end && n <= max;
 }
 
+/* When it changed, and whether it is checked; both are left as they are when the line does not say. */
+static void apply_rest(struct server *s, char *const *word, size_t n, uint64_t now_ns)
+{
+	unsigned since_s, check;
+
+	if (n > SRV_SINCE && number(word[SRV_SINCE], UINT32_MAX, &since_s) && since_s * UINT64_C(1000000000) < now_ns)
+		s->admin.changed_ns = now_ns - since_s * UINT64_C(1000000000);
+	if (n > SRV_CHECK_STATE && number(word[SRV_CHECK_STATE], 0xff, &check) && s->check && check & STATE_CHECK_CONFIGURED &&
+	    !(check & STATE_CHECK_ENABLED))
+		admin_set_checks(s, false);
+}
+
 /* False: the line has not what it must have. */
-static bool apply(struct engine *e, const struct backend *b, char *const *word, uint64_t now_ns)
+static bool apply(struct engine *e, const struct backend *b, char *const *word, size_t n, uint64_t now_ns)
 {
 	struct server *s = admin_server(e, b->proxy->name, word[SRV_NAME]);
 	unsigned op, admin, weight, configured;
@@ -49,8 +68,13 @@ static bool apply(struct engine *e, const struct backend *b, char *const *word, 
 		admin_set_weight(e, s, weight);
 	if (admin & (STATE_MAINT | STATE_DRAIN))
 		admin_set_state(e, s, admin & STATE_MAINT ? ADMIN_MAINT : ADMIN_DRAIN);
-	if (op == 0 && s->check && !(admin & STATE_MAINT))
+	else if (admin & STATE_CONFIGURED_MAINT && s->admin.maint) /* an operator had enabled it */
+		admin_set_state(e, s, ADMIN_READY);
+	if (op == STATE_DOWN && s->check && !server_in_maint(s))
 		admin_set_health(e, s, ADMIN_HEALTH_DOWN, now_ns);
+	if (op == STATE_STOPPING && s->check && !server_in_maint(s))
+		admin_set_health(e, s, ADMIN_HEALTH_STOPPING, now_ns);
+	apply_rest(s, word, n, now_ns);
 	return true;
 }
 
@@ -80,7 +104,7 @@ static void load(struct engine *e, const char *path, const struct backend *only,
 			continue;
 		b = words > SRV_IWEIGHT ? admin_backend(e, word[BE_NAME]) : NULL;
 		if (words <= SRV_IWEIGHT ||
-		    (b && (only ? b == only : b->proxy->set.state_from == CFG_STATE_GLOBAL) && !apply(e, b, word, now_ns)))
+		    (b && (only ? b == only : b->proxy->set.state_from == CFG_STATE_GLOBAL) && !apply(e, b, word, words, now_ns)))
 			log_warn("%s:%u: no state of a server", path, n);
 	}
 	fclose(f);
