@@ -174,6 +174,7 @@ void exchange_ask(struct worker *w, struct exchange *x, const struct http_msg *m
 	x->ask = a;
 	x->own = true;
 	x->state = EXCHANGE_OWN;
+	x->head = NULL;
 	x->since_ns = w->now_ns;
 	if (take(w, x, w->http->early, w->http->early_len) && x->up.done)
 		hand_over(w, x);

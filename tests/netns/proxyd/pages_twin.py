@@ -300,6 +300,19 @@ def test_http_error_writes_an_answer_for_each_client(binary):
     assert got[COMPOSED[0]][0].endswith(b'\r\n\r\n127.0.0.1 /pa/th GET hello t r  403 f <NOSRV> f ---- 0 /pa/th?q GET  "GET /pa/th?q HTTP/1.1" 100%'), got[COMPOSED[0]]
 
 
+def test_a_page_tells_of_its_own_request_alone(binary):
+    """One that waits for a form is not in the buffer any more: another one is."""
+    web = Web()
+    lines = f"timeout client 400ms\n    http-error status 408 {ON} [%[path]]\n    stats enable\n    stats uri /stats\n    stats admin if TRUE"
+    with Proxy(binary, listen(lines, web.port)) as p, p.connect() as c:
+        c.sendall(b"POST /stats HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\ns=s")
+        with p.connect() as other:
+            other.sendall(get("/other"))
+            assert other.recv(4096).startswith(b"HTTP/1.1 200")
+        answer = read_all(c)
+        assert b"other" not in answer and (b" 408 " not in answer or answer.endswith((b"[]", b"[/stats]"))), answer
+
+
 def plain(answer):
     """Names of fields that the server wrote pass through as they are; of own pages for HEAD, too, the length is another one."""
     head, _, body = answer.partition(b"\r\n\r\n")
