@@ -173,17 +173,17 @@ static const char *skip_space(const char *p)
 /* "[^ :]*", "\w+", ".*", "GET|POST": what stands for a method. */
 static const char *skip_token(const char *p)
 {
-	const char *start = p;
+	size_t n = 1;
 
 	if (*p == '[')
-		p = strchr(p + 2, ']');
+		p = p[1] ? strchr(p + 2, ']') : NULL;
 	else if (*p == '\\' && p[1] == 'w')
-		p++;
+		n = 2;
 	else if (*p != '.')
-		p += strspn(p, "ABCDEFGHIJKLMNOPQRSTUVWXYZ|") - 1;
-	if (!p || p < start)
+		n = strspn(p, "ABCDEFGHIJKLMNOPQRSTUVWXYZ|");
+	if (!p || !n)
 		return NULL;
-	p++;
+	p += n;
 	return p + (*p == '*' || *p == '+');
 }
 
