@@ -650,6 +650,7 @@ struct cfg_global {
 	unsigned maxconnrate, maxsessrate, maxsslrate, maxsslconn; /* 0: any number */
 	bool daemon, external_check;
 	bool strict_limits, zero_warning, dumpable, busy_polling;
+	bool multi_queue; /* tune.listener.multi-queue: accepted connections may go to another thread */
 	cpu_set_t *cpu_map; /* CFG_THREADS_MAX of them; an empty one: any CPU. NULL: not written */
 	unsigned thread_limit; /* 0: none */
 	unsigned pipe_size; /* bytes; 0: the engine's */

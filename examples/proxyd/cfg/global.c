@@ -515,6 +515,7 @@ const struct keyword cfg_keywords_global[] = {
     {"tune.comp.maxlevel", 0, 1, 1, kw_compression_level, NULL, "LEVEL"},
     {"tune.http.logurilen", 0, 1, 1, kw_line_max, NULL, "BYTES"},
     {"tune.http.maxhdr", 0, 1, 1, kw_maxhdr, NULL, "NUMBER"},
+    {"tune.listener.multi-queue", 0, 1, 1, kw_global_flag, OFFSET(multi_queue), "on|off"},
     {"tune.maxrewrite", 0, 1, 1, kw_bytes, OFFSET(maxrewrite), "BYTES"},
     {"tune.pipesize", 0, 1, 1, kw_tcp_buffer, OFFSET(pipe_size), "BYTES"},
     {"tune.rcvbuf.client", 0, 1, 1, kw_tcp_buffer, OFFSET(tcp_client.receive_buffer), "BYTES"},

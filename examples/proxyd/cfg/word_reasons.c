@@ -97,7 +97,6 @@ static const struct {
 	{"tune.idle-pool.maxidle", "it is about how HAProxy works inside"},
 	{"tune.idle-pool.shared", "it is about how HAProxy works inside"},
 	{"tune.idletimer", "it is about how HAProxy works inside"},
-	{"tune.listener.multi-queue", "it is about how HAProxy works inside"},
 	{"tune.lua.burst-timeout", "this version runs no Lua"},
 	{"tune.lua.forced-yield", "this version runs no Lua"},
 	{"tune.lua.log.loggers", "this version runs no Lua"},

@@ -526,7 +526,7 @@ const struct cfg_word cfg_words_global[] = {
 	{"tune.idle-pool.maxidle", WORD_HARMLESS, 0},
 	{"tune.idle-pool.shared", WORD_HARMLESS, 0},
 	{"tune.idletimer", WORD_HARMLESS, 0},
-	{"tune.listener.multi-queue", WORD_HARMLESS, 0},
+	{"tune.listener.multi-queue", 0, 0},
 	{"tune.lua.burst-timeout", WORD_HARMLESS, 0},
 	{"tune.lua.forced-yield", WORD_HARMLESS, 0},
 	{"tune.lua.log.loggers", WORD_HARMLESS, 0},

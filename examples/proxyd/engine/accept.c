@@ -43,7 +43,7 @@ static void run_short(struct worker *w, struct socket_handle *l, int error)
 		log_warn(
 		    "frontend %s: cannot accept: %s; connections wait (raise ulimit-n or lower "
 		    "maxconn)",
-		    l->frontend->name, strerror(error));
+		    l->as->frontend->name, strerror(error));
 		w->fd_warned_ns = w->now_ns;
 	}
 	spent_drop(w);
@@ -105,7 +105,7 @@ static bool enter(struct worker *w, struct socket_handle *l, struct gate *g)
 	atomic_fetch_or(&g->waiting, UINT64_C(1) << w->index);
 	if (gate_enter(g)) /* who left before our bit was seen wakes nobody */
 		return true;
-	tell_full(w, l->frontend, g);
+	tell_full(w, l->as->frontend, g);
 	stop_listening(w, l);
 	return false;
 }
@@ -140,7 +140,7 @@ struct endpoint endpoint_of(const struct sockaddr_storage *a)
 	return e;
 }
 
-struct endpoint client_of(const struct socket_handle *l, const struct sockaddr_storage *from)
+struct endpoint client_of(const struct set_listener *l, const struct sockaddr_storage *from)
 {
 	struct endpoint e = endpoint_of(from);
 
@@ -149,10 +149,9 @@ struct endpoint client_of(const struct socket_handle *l, const struct sockaddr_s
 	return e;
 }
 
-static struct session *session_new(struct worker *w, const struct socket_handle *l, int fd,
-				   const struct sockaddr_storage *from)
+static struct session *session_new(struct worker *w, const struct accepted *a)
 {
-	struct frontend *f = l->frontend;
+	struct frontend *f = a->at->frontend;
 	struct session *s;
 
 	if (timers_reserve(&w->timers, w->n_sessions + 1) < 0)
@@ -162,12 +161,12 @@ static struct session *session_new(struct worker *w, const struct socket_handle 
 		return NULL;
 	*s = (struct session){
 	    .spent = -1,
-	    .handle = {[CONN_CLIENT] = {HANDLE_CLIENT, fd, NULL},
+	    .handle = {[CONN_CLIENT] = {HANDLE_CLIENT, a->fd, NULL},
 		       [CONN_SERVER] = {HANDLE_SERVER, -1, NULL}},
 	    .frontend = f,
 	    .seeker.backend = f->backend,
 	    .accepted_ns = w->now_ns,
-	    .client = client_of(l, from),
+	    .client = a->client,
 	};
 	conn_begin(&s->conn, w->now_ns);
 	LIST_INSERT_HEAD(&w->sessions, s, entry);
@@ -286,7 +285,7 @@ static bool keep_greeting(const struct connection_ends *c, const struct proxy_en
 	       rule_store_text(&store->pp_unique_id, ends->unique_id, ends->unique_id_len);
 }
 
-bool listener_greets(const struct socket_handle *l, struct rule_store **store, bool *ret_greeting)
+bool listener_greets(const struct set_listener *l, struct rule_store **store, bool *ret_greeting)
 {
 	*ret_greeting = l->accept_proxy || l->cip_magic;
 	if (!l->cip_magic)
@@ -396,7 +395,7 @@ void session_greet(struct worker *w, struct session *s, uint32_t events)
 	}
 }
 
-static void begin_session(struct worker *w, struct session *s, const struct socket_handle *l)
+static void begin_session(struct worker *w, struct session *s, const struct set_listener *l)
 {
 	struct handle *h = &s->handle[CONN_CLIENT];
 	bool greeting;
@@ -422,14 +421,32 @@ static void begin_session(struct worker *w, struct session *s, const struct sock
 	}
 }
 
+void accepted_begin(struct worker *w, const struct accepted *a)
+{
+	struct frontend *f = a->at->frontend;
+	struct session *s;
+
+	count_opened(w, a->at->tally);
+	s = f->http ? NULL : session_new(w, a);
+	if (f->http ? !client_accept(w, a) : !s) {
+		count_starved(w);
+		close(a->fd);
+		count_closed(w, a->at->tally);
+		gate_leave(w->engine, f->gate);
+		gate_leave(w->engine, &w->engine->gate);
+	} else if (s) {
+		begin_session(w, s, a->at);
+	}
+}
+
 /* False: no more now. */
 static bool accept_one(struct worker *w, struct socket_handle *l)
 {
-	struct frontend *f = l->frontend;
+	struct frontend *f = l->as->frontend;
 	struct engine *e = w->engine;
 	struct sockaddr_storage from;
 	socklen_t len = sizeof(from);
-	struct session *s;
+	struct accepted a;
 	int fd;
 
 	if (!may_come(w, l) || !enter(w, l, &e->gate))
@@ -453,19 +470,11 @@ static bool accept_one(struct worker *w, struct socket_handle *l)
 		/* the others are of that one connection: ECONNABORTED, EPROTO, ENETDOWN … */
 		return error != EAGAIN && error != EINVAL && error != EBADF && !l->paused;
 	}
-	count_accepted(w, l, f);
+	count_accepted(w, l->as);
 	defer_count(w, l);
-	s = f->http ? NULL : session_new(w, l, fd, &from);
-	if (f->http ? !client_accept(w, l, fd, &from) : !s) {
-		count_starved(w);
-		close(fd);
-		count_closed(w, l->tally);
-		gate_leave(e, f->gate);
-		gate_leave(e, &e->gate);
-		return true;
-	}
-	if (s)
-		begin_session(w, s, l);
+	a = (struct accepted){fd, client_of(l->as, &from), l->as};
+	if (!w->hands_over || !handover_give(w, &a))
+		accepted_begin(w, &a);
 	return true;
 }
 

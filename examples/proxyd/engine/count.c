@@ -15,24 +15,31 @@ static struct counters *of_frontend(struct worker *w, const struct frontend *f)
 	return counters_of(f->gate->tally, w->index);
 }
 
-void count_accepted(struct worker *w, const struct socket_handle *l, const struct frontend *f)
+void count_accepted(struct worker *w, const struct set_listener *l)
 {
-	struct counters *c = of_frontend(w, f), *all = counters_of(w->engine->tally, w->index);
+	struct counters *c = of_frontend(w, l->frontend), *all = counters_of(w->engine->tally, w->index);
 	uint64_t second = w->now_ns / SECOND_NS;
 
 	counter_inc(c, COUNT_CONNECTIONS);
 	counter_inc(c, COUNT_SESSIONS);
 	count_rate_at(&c->connections, second);
 	count_rate_at(&c->sessions, second);
-	counter_max(&c->sessions_max, atomic_load_explicit(&f->gate->n, memory_order_relaxed));
+	counter_max(&c->sessions_max, atomic_load_explicit(&l->frontend->gate->n, memory_order_relaxed));
 	counter_inc(all, COUNT_CONNECTIONS);
 	count_rate_at(&all->connections, second);
-	if (l->tally) {
-		c = counters_of(l->tally, w->index);
-		counter_inc(c, COUNT_SESSIONS);
-		counter_add(&c->open, 1);
-		counter_max(&c->sessions_max, atomic_load_explicit(&c->open, memory_order_relaxed));
-	}
+	if (l->tally)
+		counter_inc(counters_of(l->tally, w->index), COUNT_SESSIONS);
+}
+
+void count_opened(struct worker *w, struct tally *listener)
+{
+	struct counters *c;
+
+	if (!listener)
+		return;
+	c = counters_of(listener, w->index);
+	counter_add(&c->open, 1);
+	counter_max(&c->sessions_max, atomic_load_explicit(&c->open, memory_order_relaxed));
 }
 
 void count_starved(struct worker *w)

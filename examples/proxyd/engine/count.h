@@ -6,7 +6,7 @@
 #include "engine/http/http.h"
 
 /* A connection was accepted. */
-void count_accepted(struct worker *w, const struct socket_handle *l, const struct frontend *f);
+void count_accepted(struct worker *w, const struct set_listener *l);
 
 /* A request's head is whole. */
 static inline void count_request(struct worker *w, const struct frontend *f)
@@ -17,7 +17,10 @@ static inline void count_request(struct worker *w, const struct frontend *f)
 	count_rate_at(&c->requests, w->now_ns / UINT64_C(1000000000));
 }
 
-/* And it was closed. `listener` here and below: its counters; NULL: without option socket-stats. */
+/* It begins in the worker that serves it. `listener` here and below: its counters; NULL: without option socket-stats. */
+void count_opened(struct worker *w, struct tally *listener);
+
+/* And it was closed. */
 void count_closed(struct worker *w, struct tally *listener);
 
 /* Memory, or another of the system's resources, ran out for somebody: counted, and told once a minute. */

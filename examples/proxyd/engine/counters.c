@@ -132,19 +132,25 @@ void tally_read(const struct tally *t, uint64_t now_ns, struct tally_sum *ret)
 		ret->n[i] -= t->since->n[i];
 }
 
+uint64_t tally_rate_of(const struct tally *t, unsigned worker, enum tally_rate of, uint64_t now_ns)
+{
+	const struct counters *c = atomic_load_explicit(&t->of[worker], memory_order_acquire);
+	uint64_t unused = 0;
+
+	if (!c)
+		return 0;
+	return read_rate(of == TALLY_CONNECTIONS ? &c->connections
+			 : of == TALLY_SESSIONS	 ? &c->sessions
+						 : &c->requests,
+			 now_ns, &unused);
+}
+
 uint64_t tally_rate(const struct tally *t, enum tally_rate of, uint64_t now_ns)
 {
-	uint64_t unused = 0, sum = 0;
+	uint64_t sum = 0;
 
-	for (unsigned i = 0; i < t->n_workers; i++) {
-		const struct counters *c = atomic_load_explicit(&t->of[i], memory_order_acquire);
-
-		if (c)
-			sum += read_rate(of == TALLY_CONNECTIONS ? &c->connections
-					 : of == TALLY_SESSIONS	 ? &c->sessions
-								 : &c->requests,
-					 now_ns, &unused);
-	}
+	for (unsigned i = 0; i < t->n_workers; i++)
+		sum += tally_rate_of(t, i, of, now_ns);
 	return sum;
 }
 

@@ -103,6 +103,8 @@ enum tally_rate {
 };
 /* Of the second before `now_ns`. Any thread. */
 uint64_t tally_rate(const struct tally *t, enum tally_rate of, uint64_t now_ns);
+/* One worker's share of that. */
+uint64_t tally_rate_of(const struct tally *t, unsigned worker, enum tally_rate of, uint64_t now_ns);
 
 /* How many are open now. Any thread. */
 int64_t tally_open(const struct tally *t);

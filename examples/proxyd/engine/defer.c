@@ -38,8 +38,9 @@ void defer_end(struct socket_handle *l)
 	LIST_REMOVE(l, deferring_entry);
 }
 
-void defer_configure(struct socket_handle *l, const struct set_listener *as)
+void defer_configure(struct socket_handle *l)
 {
+	const struct set_listener *as = l->as;
 	const struct cfg_settings *set = &as->frontend->proxy->set;
 	bool smart = as->frontend->http && !set->no_smart_accept;
 

@@ -401,15 +401,23 @@ static inline bool frontend_is_written_tcp(const struct frontend *f)
 	return f->proxy->set.mode == CFG_MODE_TCP || f->proxy->set.became_http;
 }
 
+/* A bind line: who comes to a listener, as one set says. */
+struct set_listener {
+	struct listener *listener;
+	struct frontend *frontend;
+	struct tls_front *tls;	   /* NULL: plain */
+	struct tally *tally;	   /* the listener's; NULL: without option socket-stats */
+	bool accept_proxy, defers; /* as `bind` says: defer-accept */
+	uint32_t cip_magic;	   /* accept-netscaler-cip; 0: no */
+	const struct cfg_tcp *tcp;
+	uint16_t number;  /* among those of its frontend, from 1; logs show it as a unix client's port */
+	const char *name; /* NULL: none */
+};
+
 /* One worker's socket of one listener. */
 struct socket_handle {
 	struct handle h;
-	struct frontend *frontend; /* of the set that was adopted last */
-	struct tls_front *tls;	   /* of that set, too; NULL: plain */
-	struct tally *tally; /* the listener's; NULL: without option socket-stats */
-	bool accept_proxy;
-	uint32_t cip_magic; /* accept-netscaler-cip; 0: no */
-	uint16_t number; /* of its bind line in the frontend; logs show it as a unix client's port */
+	const struct set_listener *as; /* of the set that was adopted last */
 	bool added, paused, shared; /* in epoll; without interest; one queue for all workers */
 	bool retired;		    /* its worker takes no more */
 	bool speaks_first, defers;  /* see defer.c: its clients do; TCP_DEFER_ACCEPT is on */
@@ -461,17 +469,7 @@ struct set {
 	size_t n_backends;
 	struct frontend *frontend;
 	size_t n_frontends;
-	struct set_listener {
-		struct listener *listener;
-		struct frontend *frontend;
-		struct tls_front *tls;
-		struct tally *tally;
-		bool accept_proxy, defers; /* as `bind` says: defer-accept */
-		uint32_t cip_magic;
-		const struct cfg_tcp *tcp;
-		uint16_t number;	   /* among those of its frontend, from 1 */
-		const char *name;	   /* NULL: none */
-	} * listener;
+	struct set_listener *listener;
 	size_t n_listeners;
 	struct server **server; /* references */
 	const struct cfg_server **line; /* of each */
@@ -586,7 +584,16 @@ static inline uint64_t session_connected_ns(const struct session *s)
 	return s->conn.opened ? s->conn.since_ns : 0;
 }
 
+/* A connection that nobody serves yet. Its gates count it, and its set has a holder for it while it is handed over. */
+struct accepted {
+	int fd;
+	struct endpoint client;
+	const struct set_listener *at;
+};
+
 /* ---- A worker ---- */
+
+#define HANDED_MAX 16u
 
 #define WORKER_SCRATCH 16384u
 #define WORKER_SCRATCH_BULK 262144u
@@ -636,13 +643,16 @@ struct worker {
 	uint32_t host_turns;
 	struct nap nap;
 	bool crowded; /* more wait to be accepted */
+	bool hands_over; /* tune.listener.multi-queue, of the last set */
+	unsigned next_look; /* see handover.c */
 	int log_fd[3]; /* datagram sockets for IPv4, IPv6, unix; -1: not opened yet */
 	char *large;   /* WORKER_SCRATCH_BULK, when first needed */
 	uint32_t head_max, fields_max; /* bytes and fields of an HTTP head, of the last set */
 	uint32_t line_max; /* bytes of a request line in the log, of the last set */
 	int pipe[2];   /* see pipe.c; -1: not opened yet */
-	_Alignas(CACHE_LINE) _Atomic uint64_t n_open;
+	_Alignas(CACHE_LINE) _Atomic uint64_t n_open; /* and on the way here: see handover.c */
 	_Atomic uint64_t n_total;
+	_Atomic uint64_t n_handed, n_refused; /* it was handed; it would have handed over, to one who had enough */
 	_Atomic uint64_t n_starved; /* had no memory, or another of the system's resources */
 	_Atomic uint64_t n_loops, n_events; /* of epoll, and what it told */
 	/* mailbox */
@@ -650,6 +660,11 @@ struct worker {
 	pthread_mutex_t lock;
 	STAILQ_HEAD(, command) commands;
 	struct command drain, leave; /* they must reach it, memory or not */
+	struct handed {
+		bool closed; /* no more come */
+		unsigned n;
+		struct accepted of[HANDED_MAX];
+	} handed; /* under `lock` */
 	char scratch[WORKER_SCRATCH];
 };
 

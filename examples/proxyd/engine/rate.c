@@ -22,12 +22,12 @@ static uint64_t wait_of(const struct worker *w, const struct tally *t, enum tall
 uint64_t rate_wait(const struct worker *w, const struct socket_handle *l)
 {
 	const struct engine *e = w->engine;
-	const struct gate *g = l->frontend->gate;
+	const struct gate *g = l->as->frontend->gate;
 	uint64_t wait = wait_of(w, e->tally, TALLY_CONNECTIONS, &e->limits.connection_rate);
 
 	if (!wait) /* all that is accepted is a session, too */
 		wait = wait_of(w, e->tally, TALLY_CONNECTIONS, &e->limits.session_rate);
-	if (!wait && l->tls)
+	if (!wait && l->as->tls)
 		wait = wait_of(w, e->tls_clients, TALLY_CONNECTIONS, &e->limits.tls_rate);
 	return wait ? wait : wait_of(w, g->tally, TALLY_SESSIONS, &g->rate_max);
 }

@@ -205,7 +205,7 @@ static void close_end(struct session *s, enum conn_end end)
 	s->chunk[end] = NULL;
 }
 
-static void drop_holder(struct worker *w, struct set *set)
+void set_drop(struct worker *w, struct set *set)
 {
 	if (atomic_fetch_sub(&set->holders, 1) == 1)
 		engine_wake(w->engine);
@@ -216,7 +216,7 @@ void set_leave(struct worker *w, struct set *set)
 	struct set_worker *sw = &set->worker[w->index];
 
 	if (--sw->sessions == 0 && sw->left)
-		drop_holder(w, set);
+		set_drop(w, set);
 }
 
 void set_let_go(struct worker *w, struct set *set)
@@ -225,7 +225,7 @@ void set_let_go(struct worker *w, struct set *set)
 
 	sw->left = true;
 	if (!sw->sessions)
-		drop_holder(w, set);
+		set_drop(w, set);
 }
 
 void session_forget(struct worker *w, struct session *s)

@@ -56,7 +56,7 @@ void worker_unwatch(struct worker *w, struct handle *h)
 
 /* ---- From other threads ---- */
 
-static void ring(struct worker *w)
+void worker_ring(struct worker *w)
 {
 	uint64_t one = 1;
 
@@ -70,7 +70,7 @@ void worker_poke(struct worker *w, unsigned bits)
 	unsigned before = atomic_fetch_or(&w->poke, bits);
 
 	if (w != current && (before & bits) != bits)
-		ring(w);
+		worker_ring(w);
 }
 
 static void post(struct worker *w, struct command *c)
@@ -78,7 +78,7 @@ static void post(struct worker *w, struct command *c)
 	pthread_mutex_lock(&w->lock);
 	STAILQ_INSERT_TAIL(&w->commands, c, link);
 	pthread_mutex_unlock(&w->lock);
-	ring(w);
+	worker_ring(w);
 }
 
 int worker_post(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg)
@@ -124,6 +124,7 @@ static void run_commands(struct worker *w)
 			free(c);
 		now.fn(w, now.arg);
 	}
+	handover_take(w);
 }
 
 static void handle_pokes(struct worker *w)
@@ -171,18 +172,14 @@ void worker_adopt(struct worker *w, void *arg)
 	w->head_max = set->cfg->global.bufsize - set->cfg->global.maxrewrite;
 	w->fields_max = set->cfg->global.maxhdr;
 	w->line_max = set->cfg->global.line_max;
+	w->hands_over = w->engine->n_workers > 1 && set->cfg->global.multi_queue;
 	for (size_t i = 0; i < set->n_listeners; i++) {
 		struct socket_handle *h = &set->listener[i].listener->socket[w->index];
 
 		if (h->retired) /* by an operator */
 			continue;
-		h->frontend = set->listener[i].frontend;
-		h->accept_proxy = set->listener[i].accept_proxy;
-		h->cip_magic = set->listener[i].cip_magic;
-		h->number = set->listener[i].number;
-		h->tally = set->listener[i].tally;
-		h->tls = set->listener[i].tls;
-		defer_configure(h, &set->listener[i]);
+		h->as = &set->listener[i];
+		defer_configure(h);
 		if (!h->added)
 			listener_add(w, h);
 	}
@@ -200,6 +197,7 @@ void worker_adopt(struct worker *w, void *arg)
 
 void worker_drain(struct worker *w, void *unused)
 {
+	handover_end(w);
 	for (size_t i = 0; w->set && i < w->set->n_listeners; i++)
 		listener_retire(w, w->set->listener[i].listener);
 	w->draining = true;
@@ -602,6 +600,7 @@ void worker_free(struct worker *w)
 		TAILQ_REMOVE(&w->dead, s, link);
 		free_session(s);
 	}
+	handover_drop(w);
 	http_worker_free(w);
 	while ((c = next_command(w)))
 		if (!c->borrowed)

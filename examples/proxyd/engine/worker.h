@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A worker's work, in the order a connection meets it: accept.c takes it, connect.c finds it a
- * server, relay.c carries bytes (large transfers by pipe.c), session.c ends it, spent.c keeps what the next one can use, worker.c
+ * A worker's work, in the order a connection meets it: accept.c takes it, handover.c may give it to another worker,
+ * connect.c finds it a server, relay.c carries bytes (large transfers by pipe.c), session.c ends it, spent.c keeps what the next one can use, worker.c
  * is the loop around.
  */
 #ifndef PROXYD_ENGINE_WORKER_H
@@ -30,6 +30,9 @@ void worker_post_own(struct worker *w, struct command *c, void (*fn)(struct work
 
 /* Any thread: something that waits in this worker may go on. Never fails. */
 void worker_poke(struct worker *w, unsigned bits);
+
+/* Any thread: it is to look into its mailbox. */
+void worker_ring(struct worker *w);
 
 /* Commands. */
 void worker_adopt(struct worker *w, void *set);
@@ -65,7 +68,7 @@ static inline bool rate_is_limited(const struct worker *w, const struct socket_h
 	return atomic_load_explicit(&m->connection_rate, memory_order_relaxed) |
 	       atomic_load_explicit(&m->session_rate, memory_order_relaxed) |
 	       atomic_load_explicit(&m->tls_rate, memory_order_relaxed) |
-	       atomic_load_explicit(&l->frontend->gate->rate_max, memory_order_relaxed);
+	       atomic_load_explicit(&l->as->frontend->gate->rate_max, memory_order_relaxed);
 }
 
 /* ---- gate.c ---- */
@@ -87,7 +90,7 @@ struct connection_ends {
 };
 
 /* Does a header come first over this listener, and which? False: no memory. */
-bool listener_greets(const struct socket_handle *l, struct rule_store **store, bool *ret_greeting);
+bool listener_greets(const struct set_listener *l, struct rule_store **store, bool *ret_greeting);
 /* tcp-request connection, for one that was just accepted. False: it is not wanted. */
 bool connection_admit(struct worker *w, const struct connection_ends *ends, bool *ret_greeting);
 /* tcp-request session, when it is known where it is from. False: it is not wanted. */
@@ -126,7 +129,7 @@ struct server *session_key(struct worker *w, struct session *s, const char *earl
 /* ---- defer.c ---- */
 
 /* What the kernel is told of a listening socket, as the set says that was adopted. */
-void defer_configure(struct socket_handle *l, const struct set_listener *as);
+void defer_configure(struct socket_handle *l);
 
 /* A connection was accepted there. */
 void defer_count(struct worker *w, struct socket_handle *l);
@@ -134,6 +137,20 @@ void defer_count(struct worker *w, struct socket_handle *l);
 /* At w->defer_check_ns: do connections still come fast? */
 void defer_check(struct worker *w);
 void defer_end(struct socket_handle *l);
+
+/* ---- handover.c ---- */
+
+/* What this worker has accepted is another one's now, who has less to do. False: it is its own. */
+bool handover_give(struct worker *w, const struct accepted *a);
+
+/* Begins what others gave. */
+void handover_take(struct worker *w);
+
+/* Nobody gives any more; what there is begins. */
+void handover_end(struct worker *w);
+
+/* The process ends: closes what nobody has begun. */
+void handover_drop(struct worker *w);
 
 /* ---- accept.c ---- */
 
@@ -149,9 +166,12 @@ void listener_retire(struct worker *w, struct listener *l);
 void listener_steer_past(const struct listener *l, unsigned ours);
 void listeners_resume(struct worker *w);
 
+/* Serves a connection that was accepted, in whichever worker. */
+void accepted_begin(struct worker *w, const struct accepted *a);
+
 struct endpoint endpoint_of(const struct sockaddr_storage *a);
 /* The same of who came in there. */
-struct endpoint client_of(const struct socket_handle *l, const struct sockaddr_storage *from);
+struct endpoint client_of(const struct set_listener *l, const struct sockaddr_storage *from);
 
 enum greeting {
 	GREETING_READ,
@@ -402,6 +422,9 @@ void session_close(struct worker *w, struct session *s);
 
 /* Frees it; its sockets, as far as they are still there, are closed. Its place in the counts stays. */
 void session_forget(struct worker *w, struct session *s);
+
+/* One holder less. */
+void set_drop(struct worker *w, struct set *set);
 
 /* One session of the set less in this worker. */
 void set_leave(struct worker *w, struct set *set);

@@ -371,6 +371,16 @@ static uint64_t n_accepted(const struct engine *e, unsigned i)
 	return k ? atomic_load_explicit(&k->n[COUNT_CONNECTIONS], memory_order_relaxed) : 0;
 }
 
+static uint64_t n_handed(const struct engine *e, unsigned i)
+{
+	return atomic_load_explicit(&e->worker[i]->n_handed, memory_order_relaxed);
+}
+
+static uint64_t n_refused(const struct engine *e, unsigned i)
+{
+	return atomic_load_explicit(&e->worker[i]->n_refused, memory_order_relaxed);
+}
+
 /* The sum, then each thread's. */
 static void activity_row(struct call *c, const char *name, uint64_t (*of)(const struct engine *e, unsigned worker))
 {
@@ -384,7 +394,7 @@ static void activity_row(struct call *c, const char *name, uint64_t (*of)(const 
 	out_text(c->out, " ]\n");
 }
 
-/* Without those of HAProxy's that count its tasks, pools, poller and queues of accepted connections. */
+/* Without those of HAProxy's that count its tasks, pools and poller. */
 void run_show_activity(struct call *c)
 {
 	struct timespec now;
@@ -395,6 +405,8 @@ void run_show_activity(struct call *c)
 	activity_row(c, "loops", n_loops);
 	activity_row(c, "poll_io", n_events);
 	activity_row(c, "accepted", n_accepted);
+	activity_row(c, "accq_pushed", n_handed);
+	activity_row(c, "accq_full", n_refused);
 	out_printf(c->out, "vars_refused: %llu\n", (unsigned long long)atomic_load(&c->e->variables.refused));
 }
 

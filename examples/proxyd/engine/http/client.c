@@ -75,9 +75,9 @@ static bool client_known(struct worker *w, struct client *c)
 	return true;
 }
 
-bool client_accept(struct worker *w, struct socket_handle *l, int fd,
-		   const struct sockaddr_storage *from)
+bool client_accept(struct worker *w, const struct accepted *a)
 {
+	const struct set_listener *l = a->at;
 	struct client *c;
 
 	if (!w->http)
@@ -88,7 +88,7 @@ bool client_accept(struct worker *w, struct socket_handle *l, int fd,
 	if (!c)
 		return false;
 	*c = (struct client){
-	    .h = {HANDLE_HTTP_CLIENT, fd, NULL},
+	    .h = {HANDLE_HTTP_CLIENT, a->fd, NULL},
 	    .readable = true, /* to look is cheaper than to ask */
 	    .writable = true,
 	    .timer.owner = TIMER_CLIENT,
@@ -98,11 +98,11 @@ bool client_accept(struct worker *w, struct socket_handle *l, int fd,
 	    .accepted_ns = w->now_ns,
 	    .since_ns = w->now_ns,
 	    .idle_ns = w->now_ns,
-	    .from = client_of(l, from),
+	    .from = a->client,
 	};
 	LIST_INSERT_HEAD(&w->http->clients, c, entry);
 	count_in(w, c->frontend);
-	if (l->tls && !(c->h.tls = shake_begin(w, l->tls, fd)))
+	if (l->tls && !(c->h.tls = shake_begin(w, l->tls, a->fd)))
 		c->closing = true;
 	if (!listener_greets(l, &c->store, &c->greeting) || !connection_admit(w, &ENDS(c), &c->greeting) ||
 	    (!c->greeting && !client_known(w, c)))

@@ -238,8 +238,7 @@ void client_arm(struct worker *w, struct client *c);
 /* "Connect from …" stands in the log for its first request already: mode tcp, as written, tells of connections. */
 bool client_was_told(const struct client *c);
 /* Takes the accepted socket over. False: no memory. */
-bool client_accept(struct worker *w, struct socket_handle *l, int fd,
-		   const struct sockaddr_storage *from);
+bool client_accept(struct worker *w, const struct accepted *a);
 void client_event(struct worker *w, struct client *c, uint32_t events);
 void client_expired(struct worker *w, struct client *c);
 
