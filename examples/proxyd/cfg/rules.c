@@ -139,10 +139,24 @@ static bool memory_of(struct reader *r, struct rule_memory *ret)
 					      .find_host = find_host,
 					      .proc.limit = c->global.vars_max};
 	}
+	if (c->shared)
+		c->shared->file = NULL;
 	*ret = (struct rule_memory){alloc,   on_free,	r,
 				    c->vars, c->shared, r->proxy ? r->proxy->name : "",
 				    r->proxy && r->proxy->rules ? &r->proxy->rules->acls : NULL};
 	return c->vars && c->shared;
+}
+
+/* The same, for the line at hand. */
+static bool memory_of_line(struct reader *r, struct rule_memory *ret)
+{
+	if (!memory_of(r, ret))
+		return false;
+	if (r->line->n) {
+		ret->shared->file = place_at(r, 0).file;
+		ret->shared->line = place_at(r, 0).line;
+	}
+	return true;
 }
 
 /* Evaluates `text` at once. False with e->text; with it, too, when there was no room. */
@@ -327,7 +341,7 @@ static bool open_section(struct reader *r, size_t first, struct section *s)
 		STAILQ_INIT(&r->proxy->rules->persists);
 	}
 	*s = (struct section){.rules = r->proxy->rules};
-	if (!memory_of(r, &s->memory))
+	if (!memory_of_line(r, &s->memory))
 		return false;
 	for (; first + s->n < r->line->n; s->n++)
 		s->word[s->n] = word_at(r, first + s->n);

@@ -135,6 +135,7 @@ void map_free(struct map *m)
 	free(m->bucket);
 	free(m->at);
 	free(m->name);
+	free(m->uses);
 	free(m);
 }
 
@@ -155,6 +156,11 @@ struct map *map_next(const struct map *m)
 const char *map_name(const struct map *m)
 {
 	return m->name;
+}
+
+const char *map_uses(const struct map *m)
+{
+	return m->uses ? m->uses : m->has_values ? "map" : "acl";
 }
 
 unsigned map_id(const struct map *m)
@@ -428,10 +434,28 @@ static bool add_line(void *to, const char *line, struct rule_error *e)
 	return ok;
 }
 
+/* Those that do not fit are not told of. */
+static bool add_use(struct map *m, const struct rule_shared *s, bool values)
+{
+	size_t had = m->uses ? strlen(m->uses) : 0;
+	char use[512], *longer;
+	int len = snprintf(use, sizeof(use), "%s%s at file '%s' line %u", had ? ", by " : "", values ? "map" : "acl", s->file, s->line);
+
+	if (len < 0 || (size_t)len >= sizeof(use) || had + (size_t)len >= MAP_USES_MAX)
+		return true;
+	longer = realloc(m->uses, had + (size_t)len + 1);
+	if (!longer)
+		return false;
+	m->uses = strcpy(longer + had, use) - had;
+	return true;
+}
+
 bool map_load(struct map *m, struct rule_shared *s, bool values, struct rule_error *e)
 {
 	struct loading l = {m, values};
 
+	if (s->file && !add_use(m, s, values))
+		return rule_fail(e, "%s", "");
 	if (m->is_loaded)
 		return m->has_values || !values ||
 		       rule_fail(e,
@@ -474,7 +498,7 @@ struct map_view *map_view(struct map *m, enum match match, bool ignore_case, str
 		rule_fail(e, "%s", "");
 		return NULL;
 	}
-	*v = (struct map_view){NULL, m, {.match = match, .ignore_case = ignore_case}};
+	*v = (struct map_view){.map = m, .patterns = {.match = match, .ignore_case = ignore_case}};
 	for (size_t i = 0; i < m->n; i++)
 		if (!m->at[i].dead && !add_to_view(v, i, e)) {
 			name_file(m, e);
@@ -554,6 +578,16 @@ bool map_view_value(struct map_view *v, struct sample *s, struct scratch *scratc
 struct map_view *map_next_view(const struct map *m, const struct map_view *v)
 {
 	return v ? v->next : m->views;
+}
+
+void map_view_fills(struct map_view *v)
+{
+	v->fills = true;
+}
+
+const char *map_view_type(const struct map_view *v)
+{
+	return v->fills ? "regm" : match_name(v->patterns.match);
 }
 
 enum match map_view_match(const struct map_view *v, bool *ret_ignore_case)

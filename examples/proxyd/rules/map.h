@@ -14,6 +14,7 @@
 
 #define MAP_BYTES_MAX (64u << 20) /* of one map */
 #define MAP_DRAFTS_MAX 8
+#define MAP_USES_MAX 16384u /* bytes of text */
 
 struct map;
 struct table_ref;
@@ -30,6 +31,8 @@ struct rule_shared {
 			  bool (*add)(void *to, const char *line, struct rule_error *e), void *to,
 			  struct rule_error *e);
 	void *userdata;
+	const char *file; /* and line, that are read now */
+	unsigned line;
 	/* Where the file of that name is, see rule_path(). NULL: no memory. */
 	const char *(*place)(void *userdata, const char *name);
 	/* A whole file, which the caller frees; NULL with e->text. */
@@ -54,9 +57,10 @@ void maps_free(struct rule_shared *s);
 const char *map_name(const struct map *m);
 unsigned map_id(const struct map *m); /* 0, 1 … */
 bool map_has_values(const struct map *m);
+const char *map_uses(const struct map *m); /* "map at file 'FILE' line N, by map at …" */
 size_t map_count(struct map *m);
 
-/* Reads its file, once. `values`: "key value", else each line is a key. False with e->text. */
+/* Once more used by the line that is read; its file is read once. `values`: "key value", else each line is a key. False with e->text. */
 bool map_load(struct map *m, struct rule_shared *s, bool values, struct rule_error *e);
 
 /* A use of it. NULL with e->text: a key that is there is no pattern of this kind. */
@@ -71,6 +75,8 @@ bool map_view_value(struct map_view *v, struct sample *s, struct scratch *scratc
 
 /* Its views: the first for NULL; NULL: there are no more. */
 struct map_view *map_next_view(const struct map *m, const struct map_view *v);
+void map_view_fills(struct map_view *v); /* it puts groups of the expression into values */
+const char *map_view_type(const struct map_view *v); /* as match_name(); "regm" when it fills */
 enum match map_view_match(const struct map_view *v, bool *ret_ignore_case);
 /* The entry that fits a text, copied into the scratch; ret_value->at NULL: it has none. False: none fits. */
 bool map_view_entry(struct map_view *v, const char *text, struct scratch *scratch, struct text *ret_key, struct text *ret_value);

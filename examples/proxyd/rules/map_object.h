@@ -18,11 +18,12 @@ struct map_view {
 	struct map_view *next;
 	struct map *map;
 	struct patterns patterns;
+	bool fills; /* groups of the expression into the value */
 };
 
 struct map {
 	struct map *next;
-	char *name;
+	char *name, *uses; /* uses NULL: none yet */
 	unsigned id;
 	bool has_values, is_loaded;
 	pthread_rwlock_t lock;

@@ -190,8 +190,10 @@ void runtime_run(struct call *c, struct line_command *line)
 	const struct command_info *found = NULL;
 	size_t words = 0;
 
-	if (!line->n)
+	if (!line->n) {
+		list(c, NULL, 0);
 		return;
+	}
 	if (line->n > LINE_WORDS_MAX) {
 		call_say(c, "More than %d words.\n", LINE_WORDS_MAX);
 		return;

@@ -159,8 +159,6 @@ static void run_line(struct runtime_conn *c)
 		    .out = &c->out,
 		};
 
-		if (!command.n && c->line[0] && !c->prompt)
-			continue;
 		runtime_run(&call, &command);
 		if (!c->waiting && !c->closing)
 			end_answer(c);

@@ -32,9 +32,9 @@ bool line_next(char **text, struct line_command *ret)
 				ret->n++;
 			in_word = true;
 		}
-		if (c == '\\' && from[1] && strchr(" ;\\\t", from[1]))
-			c = *++from;
-		*to++ = c;
+		if (c == '\\' && !from[1]) /* nothing to take for what it is */
+			continue;
+		*to++ = c == '\\' ? *++from : c;
 	}
 	*text = *from ? from + 1 : NULL;
 	*to = '\0'; /* at `from` at the latest: what is behind it is the next command's */

@@ -125,7 +125,7 @@ void run_show_map(struct call *c)
 	for (m = first(c); m; m = map_next(m))
 		if (map_has_values(m) == is_map(c))
 			out_printf(c->out, "%u (%s) pattern loaded from file '%s' used by %s. curr_ver=%u next_ver=%u entry_cnt=%zu\n",
-				   map_id(m), map_name(m), map_name(m), is_map(c) ? "map" : "acl", map_version(m), map_next_version(m),
+				   map_id(m), map_name(m), map_name(m), map_uses(m), map_version(m), map_next_version(m),
 				   map_count(m));
 }
 
@@ -144,7 +144,7 @@ static void look(struct call *c, struct map_view *v, const char *text)
 	struct text key, value;
 	bool found = map_view_entry(v, text, &scratch, &key, &value);
 
-	out_printf(c->out, "type=%s, case=%s, %s=%s", match_name(match), ignore_case ? "insensitive" : "sensitive",
+	out_printf(c->out, "type=%s, case=%s, %s=%s", map_view_type(v), ignore_case ? "insensitive" : "sensitive",
 		   is_map(c) ? "found" : "match", found ? "yes" : "no");
 	if (found) {
 		out_printf(c->out, ", idx=%s, %s=\"", is_indexed(match, ignore_case) ? "tree" : "list", is_map(c) ? "key" : "pattern");
@@ -216,7 +216,7 @@ void run_add_map(struct call *c)
 		return;
 	if (c->payload && c->n == 1)
 		add_lines(c, m);
-	else if (c->n != (is_map(c) ? 3 : 2))
+	else if (c->n < (is_map(c) ? 3 : 2)) /* what is more counts for nothing, as in HAProxy */
 		call_say(c, is_map(c) ? "Write add map MAP KEY VALUE, or add map MAP << and lines of KEY VALUE.\n"
 				      : "Write add acl FILE PATTERN, or add acl FILE << and lines of patterns.\n");
 	else
@@ -231,7 +231,7 @@ void run_set_map(struct call *c)
 
 	if (!m)
 		return;
-	if (c->n != 3) {
+	if (c->n < 3) {
 		call_say(c, "Write set map MAP KEY|#ENTRY VALUE.\n");
 		return;
 	}
@@ -248,7 +248,7 @@ void run_del_map(struct call *c)
 
 	if (!m)
 		return;
-	if (c->n != 2) {
+	if (c->n < 2) {
 		call_say(c, "Write del %s %s KEY|#ENTRY.\n", is_map(c) ? "map" : "acl", is_map(c) ? "MAP" : "FILE");
 		return;
 	}

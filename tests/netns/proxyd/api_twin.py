@@ -294,6 +294,26 @@ def test_a_state_file_is_taken(binary):
                       for name, (op, admin, weight, since, _, check) in said.items()}, is_now  # fmt: skip
 
 
+def test_backslashes_extra_words_and_nothing(binary):
+    """Each takes what is behind it for what it is; an empty command lists them all."""
+    text = MAPS.replace("[path,map_beg({map},none)]", "[path,map_regm({map},none)]")
+    with asked(binary, text, map="/a A\n", bad="/bad\n") as a:
+        name, bad = a.file("map"), a.file("bad")
+        for said in (r"/1 a\nb", r"/2 a\,b\\", "/3 a", r"/4 a\ b\;c", '/5 "a b"', r"/6 \\1\\\d more words"):
+            assert a.ask(f"add map {name} {said}") == "", said
+        assert listed(a, f"map {name}") == ["/a A", "/1 anb", "/2 a,b\\", "/3 a", "/4 a b;c", '/5 "a', r"/6 \1\d"]
+        a.ask(f"set map {name} /1 x more; del map {name} /2 more; add acl {bad} /worse more; del acl {bad} /bad more")
+        assert listed(a, f"map {name}")[1:3] == ["/1 x", "/3 a"]
+        assert listed(a, f"acl {bad}") == ["/worse"]
+        assert re.findall("(?m)^type=[^,]*", a.ask(f"get map {name} /a")) == ["type=str", "type=regm"]
+        row = [line.split(" ", 1)[1] for line in a.ask("show map").splitlines() if name in line]
+        use = "map at file '[^' ]*' line [0-9]+"
+        assert len(row) == 1 and re.fullmatch(rf"\({name}\) pattern loaded from file '{name}' used by {use}, by {use}\. curr_ver=0 next_ver=0 entry_cnt=[0-9]+", row[0]), row
+        for said in (";", "; ;"):
+            assert "\n  show stat " in a.ask(said), said
+        assert a.ask("show backend;show backend;").count("\n  show stat ") == 1
+
+
 def test_forms_of_the_page(binary):
     """What an action comes to is told, also when there is nothing it could change."""
     text = "global\n    stats socket {socket} level admin\n" + "defaults\n    mode http\n    timeout connect 1s\n    timeout client 1s\n    timeout server 1s\n"

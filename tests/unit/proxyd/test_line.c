@@ -47,7 +47,8 @@ static void a_backslash_takes_what_follows_for_itself(void **state)
 {
 	assert_string_equal(parsed("a\\ b c"), "a b|c");
 	assert_string_equal(parsed("a\\;b\\\\"), "a;b\\");
-	assert_string_equal(parsed("^\\d\\"), "^\\d\\");
+	assert_string_equal(parsed("^\\\\d \\d\\\\\\n"), "^\\d|d\\n");
+	assert_string_equal(parsed("a\\"), "a");
 	assert_string_equal(parsed("\\ ;x"), " /x");
 }
 

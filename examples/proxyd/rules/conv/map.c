@@ -83,6 +83,15 @@ CHECKS(MATCH_REG, reg)
 CHECKS(MATCH_INT, number)
 CHECKS(MATCH_IP, ip)
 
+/* map_regm */
+static bool regm_str(struct expr_arg *arg, unsigned n_args, const struct rule_memory *m, struct rule_error *e)
+{
+	if (!reg_str(arg, n_args, m, e))
+		return false;
+	map_view_fills((struct map_view *)(uintptr_t)arg[0].object);
+	return true;
+}
+
 const struct conv convs_map[] = {
     {"map", "sS", SAMPLE_STR, SAMPLE_STR, look_up, PLAIN, str_str, false},
     {"map_beg", "sS", SAMPLE_STR, SAMPLE_STR, look_up, PLAIN, beg_str, false},
@@ -113,7 +122,7 @@ const struct conv convs_map[] = {
     {"map_reg_int", "sS", SAMPLE_STR, SAMPLE_INT, look_up, PLAIN, reg_int, false},
     {"map_reg_ip", "sS", SAMPLE_STR, SAMPLE_IPV4, look_up, PLAIN, reg_ip, false},
     {"map_reg_str", "sS", SAMPLE_STR, SAMPLE_STR, look_up, PLAIN, reg_str, false},
-    {"map_regm", "sS", SAMPLE_STR, SAMPLE_STR, look_up, FILLED, reg_str, false},
+    {"map_regm", "sS", SAMPLE_STR, SAMPLE_STR, look_up, FILLED, regm_str, false},
     {"map_str", "sS", SAMPLE_STR, SAMPLE_STR, look_up, PLAIN, str_str, false},
     {"map_str_int", "sS", SAMPLE_STR, SAMPLE_INT, look_up, PLAIN, str_int, false},
     {"map_str_ip", "sS", SAMPLE_STR, SAMPLE_IPV4, look_up, PLAIN, str_ip, false},
