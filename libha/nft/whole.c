@@ -125,29 +125,39 @@ static bool is_other_table(int error)
 	return error == -ENOENT || error == -EEXIST;
 }
 
+static int put_there(struct nft_whole *w, bool there, nft_whole_put *put, nft_whole_change *change, const void *userdata)
+{
+	if (change) {
+		int r = change_in_place(w, change, userdata);
+
+		if (!is_other_table(r))
+			return r;
+	}
+	return replace(w, there, put, userdata);
+}
+
 int nft_whole_set(struct nft_whole *w, nft_whole_put *put, nft_whole_change *change, const void *userdata)
 {
 	struct nft_table table;
-	int there = nft_ask_table(&w->channel, &w->batch, NFPROTO_INET, w->table, &table), r = -ENOENT;
+	int there = nft_ask_table(&w->channel, &w->batch, NFPROTO_INET, w->table, &table), r;
 	uint64_t want = put ? digest_of(w, put, userdata) : 0;
 	bool counted, same;
 	uint32_t before;
 
+	w->known &= put != NULL; /* one that comes back is somebody else's */
 	if (there < 0 || (!there && !put))
 		return there;
 	if (w->batch.error)
 		return w->batch.error;
 	if (there && strcmp(table.comment, w->comment) != 0)
 		return put ? -EEXIST : 0;
-	same = there && put && !table.dormant && w->known && is_untouched(w);
+	same = there && !table.dormant && w->known && (change || w->put == want) && is_untouched(w);
 	if (same && w->put == want)
 		return 0;
+	before = w->generation; /* when it was looked at: what came since was not seen */
+	counted = put && (same || !nft_ask_generation(&w->channel, &w->batch, &before));
 	w->known = false;
-	counted = put && !nft_ask_generation(&w->channel, &w->batch, &before);
-	if (same && change)
-		r = change_in_place(w, change, userdata);
-	if (is_other_table(r))
-		r = replace(w, there, put, userdata);
+	r = put_there(w, there, put, same ? change : NULL, userdata);
 	if (!r && counted)
 		look(w, want, before);
 	return r;

@@ -225,6 +225,24 @@ static void a_destination_keeps_its_mark_while_others_change(void **state)
 	assert_int_equal(ha_nft_marks_set(marks, NULL, 0), 0);
 }
 
+/* Another object made it again as it was: what this one wants there since is nothing. */
+static void one_that_came_back_is_not_taken_for_what_was_left(void **state)
+{
+	const struct ha_nft_mark one = mark_of("10.9.0.1", 5000, 7), another = mark_of("10.9.0.1", 5001, 8);
+	struct ha_nft_marks *other;
+
+	assert_int_equal(ha_nft_marks_open(NULL, &other), 0);
+	assert_int_equal(ha_nft_marks_set(marks, &one, 1), 0);
+	assert_int_equal(ha_nft_marks_set(other, NULL, 0), 0);
+	assert_int_equal(ha_nft_marks_set(marks, NULL, 0), 0);
+	assert_int_equal(ha_nft_marks_set(other, &one, 1), 0);
+	assert_int_equal(ha_nft_marks_set(marks, &another, 1), 0);
+	assert_int_equal(arrives("10.9.0.1", 5000), 0);
+	assert_int_equal(arrives("10.9.0.1", 5001), 8);
+	assert_int_equal(ha_nft_marks_set(marks, NULL, 0), 0);
+	ha_nft_marks_close(other);
+}
+
 static void a_table_of_somebody_else_is_left_alone(void **state)
 {
 	const struct ha_nft_mark one = mark_of("10.9.0.1", 5000, 8);
@@ -265,6 +283,7 @@ int main(void)
 	    cmocka_unit_test(the_next_ones_replace_them_and_none_removes_the_table),
 	    cmocka_unit_test(name_priority_and_counters_are_as_asked_for),
 	    cmocka_unit_test(a_destination_keeps_its_mark_while_others_change),
+	    cmocka_unit_test(one_that_came_back_is_not_taken_for_what_was_left),
 	    cmocka_unit_test(a_table_of_somebody_else_is_left_alone),
 	    cmocka_unit_test(what_makes_no_sense_is_refused_and_changes_nothing),
 	};
