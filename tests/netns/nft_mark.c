@@ -20,6 +20,8 @@
 
 #include <libha/nft_mark.h>
 
+#include "tests/support/fail_memory.h"
+
 #ifndef SO_RCVMARK
 #define SO_RCVMARK 75
 #endif
@@ -243,6 +245,39 @@ static void one_that_came_back_is_not_taken_for_what_was_left(void **state)
 	ha_nft_marks_close(other);
 }
 
+/* Each allocation of a change once: it fails and changes nothing, or it does without. */
+static void when_memory_is_short_the_marks_of_before_stay(void **state)
+{
+	const struct ha_nft_mark before[] = {mark_of("10.9.0.1", 5000, 7), mark_of("10.9.0.1", 5001, 8)};
+	struct ha_nft_mark after[10000];
+	int n_failed = 0;
+	bool failed = true;
+
+	for (uint16_t i = 0; i < 10000; i++)
+		after[i] = mark_of("10.9.0.1", (uint16_t)(5001 + i), 9);
+	for (long nth = 0; failed; nth++) {
+		struct ha_nft_marks *m;
+		int r;
+
+		assert_int_equal(ha_nft_marks_open(NULL, &m), 0);
+		assert_int_equal(ha_nft_marks_set(m, before, 2), 0);
+		fail_in = nth;
+		r = ha_nft_marks_set(m, after, 10000);
+		failed = fail_in < 0;
+		fail_in = -1;
+		n_failed += r == -ENOMEM;
+		assert_true(!r || (failed && r == -ENOMEM));
+		assert_int_equal(arrives("10.9.0.1", 5000), r ? 7 : 0);
+		assert_int_equal(arrives("10.9.0.1", 5001), r ? 8 : 9);
+		assert_int_equal(ha_nft_marks_set(m, before, 1), 0);
+		assert_int_equal(arrives("10.9.0.1", 5000), 7);
+		assert_int_equal(arrives("10.9.0.1", 5001), 0);
+		ha_nft_marks_close(m);
+	}
+	assert_true(n_failed > 1); /* the marks, the messages */
+	assert_int_equal(ha_nft_marks_set(marks, NULL, 0), 0);
+}
+
 static void a_table_of_somebody_else_is_left_alone(void **state)
 {
 	const struct ha_nft_mark one = mark_of("10.9.0.1", 5000, 8);
@@ -284,6 +319,7 @@ int main(void)
 	    cmocka_unit_test(name_priority_and_counters_are_as_asked_for),
 	    cmocka_unit_test(a_destination_keeps_its_mark_while_others_change),
 	    cmocka_unit_test(one_that_came_back_is_not_taken_for_what_was_left),
+	    cmocka_unit_test(when_memory_is_short_the_marks_of_before_stay),
 	    cmocka_unit_test(a_table_of_somebody_else_is_left_alone),
 	    cmocka_unit_test(what_makes_no_sense_is_refused_and_changes_nothing),
 	};
