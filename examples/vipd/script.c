@@ -22,6 +22,9 @@
 
 /* After so long the next one of the object is started, and this one left alone. */
 #define PATIENCE_NS UINT64_C(60000000000)
+/* For one that nobody waits for any more, to heed SIGTERM. */
+#define LEAVE_MS 1000
+#define NS_PER_MS UINT64_C(1000000)
 
 struct job {
 	TAILQ_ENTRY(job) entry;
@@ -33,11 +36,19 @@ struct job {
 	uint64_t started_ns;
 };
 
+struct leaver {
+	LIST_ENTRY(leaver) entry;
+	struct loop_source *timer;
+	pid_t pid;
+	int fd; /* a pidfd: readable when it has ended, and its number may be another's */
+};
+
 struct scripts {
 	struct loop *loop;
 	struct loop_source *patience;
 	TAILQ_HEAD(jobs, job) jobs;
 	size_t n;
+	LIST_HEAD(leavers, leaver) leavers;
 	char *user, *group; /* default; NULL: as we are */
 	bool looked;	    /* for a user of keepalived's name */
 	mode_t umask;	    /* as it was found; scripts inherit ours */
@@ -330,6 +341,54 @@ size_t scripts_waiting(const struct scripts *s)
 	return s->n;
 }
 
+/* ---- Those that nobody waits for any more ---- */
+
+static void see_off(struct leaver *v, int patience_ms)
+{
+	if (!poll(&(struct pollfd){.fd = v->fd, .events = POLLIN}, 1, patience_ms))
+		kill(-v->pid, SIGKILL);
+	close(v->fd);
+	loop_remove(v->timer);
+	LIST_REMOVE(v, entry);
+	free(v);
+}
+
+static void on_leave(struct loop *l, void *userdata)
+{
+	see_off(userdata, 0);
+}
+
+/* Without memory or a pidfd it may go on. */
+void scripts_let_go(struct scripts *s, pid_t pid)
+{
+	struct leaver *v = calloc(1, sizeof(*v));
+
+	kill(-pid, SIGTERM);
+	kill(pid, SIGTERM); /* before it made its group */
+	if (!v)
+		return;
+	*v = (struct leaver){.pid = pid, .fd = pidfd_open(pid, 0)};
+	if (v->fd < 0 || loop_add_timer(s->loop, on_leave, v, &v->timer) < 0) {
+		if (v->fd >= 0)
+			close(v->fd);
+		free(v);
+		return;
+	}
+	LIST_INSERT_HEAD(&s->leavers, v, entry);
+	loop_arm(v->timer, loop_now_ns(s->loop) + LEAVE_MS * NS_PER_MS);
+}
+
+static void see_all_off(struct scripts *s)
+{
+	uint64_t end_ns = loop_clock_ns() + LEAVE_MS * NS_PER_MS;
+
+	while (!LIST_EMPTY(&s->leavers)) {
+		uint64_t now_ns = loop_clock_ns();
+
+		see_off(LIST_FIRST(&s->leavers), now_ns < end_ns ? (int)((end_ns - now_ns) / NS_PER_MS) : 0);
+	}
+}
+
 /* ---- Life ---- */
 
 void scripts_configure(struct scripts *s, const struct conf *c)
@@ -350,6 +409,7 @@ int scripts_new(struct loop *l, struct scripts **ret)
 	if (!s)
 		return -ENOMEM;
 	TAILQ_INIT(&s->jobs);
+	LIST_INIT(&s->leavers);
 	s->loop = l;
 	s->umask = umask(0);
 	umask(s->umask);
@@ -368,6 +428,7 @@ void scripts_free(struct scripts *s)
 		return;
 	while (!TAILQ_EMPTY(&s->jobs))
 		drop(TAILQ_FIRST(&s->jobs));
+	see_all_off(s);
 	loop_remove(s->patience);
 	free(s->user);
 	free(s->group);

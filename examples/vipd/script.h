@@ -40,6 +40,9 @@ pid_t scripts_spawn_with(struct scripts *s, const struct conf_script *script,
 /* Runs a program and waits until it has ended; one that takes longer is killed. What fails is said. */
 void scripts_run_and_wait(struct scripts *s, const struct conf_script *script, int64_t timeout_ms);
 
+/* Nobody waits any more for a program of scripts_spawn(): it has a second to heed SIGTERM, also of scripts_free(). */
+void scripts_let_go(struct scripts *s, pid_t pid);
+
 /* A child ended: true when it was one of the queue's. */
 bool scripts_reap(struct scripts *s, pid_t pid, int status);
 

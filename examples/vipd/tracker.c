@@ -2,18 +2,14 @@
 #include "tracker.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "log.h"
 
 #define NS_PER_MS UINT64_C(1000000)
-#define LEAVE_MS 1000 /* after a reload, for a script that still runs */
 
 struct tracker {
 	struct trackers *all;
@@ -298,43 +294,6 @@ int trackers_new(struct loop *l, struct scripts *s, const struct conf *c,
 	return 0;
 }
 
-/* A run that nobody waits for any more. */
-struct leaver {
-	struct loop_source *timer;
-	pid_t pid;
-	int fd; /* a pidfd: readable when it has ended, and its number may be another's */
-};
-
-static void on_leave(struct loop *l, void *userdata)
-{
-	struct leaver *v = userdata;
-
-	if (!poll(&(struct pollfd){.fd = v->fd, .events = POLLIN}, 1, 0))
-		kill(-v->pid, SIGKILL);
-	close(v->fd);
-	loop_remove(v->timer);
-	free(v);
-}
-
-/* It may heed SIGTERM. Without memory or a pidfd it may go on, too. */
-static void let_go(struct loop *l, pid_t pid)
-{
-	struct leaver *v = calloc(1, sizeof(*v));
-
-	kill(-pid, SIGTERM);
-	kill(pid, SIGTERM); /* before it made its group */
-	if (!v)
-		return;
-	*v = (struct leaver){.pid = pid, .fd = pidfd_open(pid, 0)};
-	if (v->fd < 0 || loop_add_timer(l, on_leave, v, &v->timer) < 0) {
-		if (v->fd >= 0)
-			close(v->fd);
-		free(v);
-		return;
-	}
-	loop_arm(v->timer, loop_now_ns(l) + LEAVE_MS * NS_PER_MS);
-}
-
 void trackers_free(struct trackers *all)
 {
 	if (!all)
@@ -342,7 +301,7 @@ void trackers_free(struct trackers *all)
 	for (size_t i = 0; i < all->n; i++) {
 		loop_remove(all->tracker[i].timer);
 		if (all->tracker[i].pid)
-			let_go(all->loop, all->tracker[i].pid);
+			scripts_let_go(all->scripts, all->tracker[i].pid);
 	}
 	free(all->tracker);
 	free(all->state);

@@ -124,9 +124,14 @@ def main(vipd):
         assert wire.macs == {MAC} and not wire.zero, (wire.macs, wire.zero, pathlib.Path("log").read_text())
         if not subprocess.run("ip link set v0 name w0".split(), check=False).returncode:  # up: since Linux 6.2
             another_interface(wire)
+        conf = pathlib.Path("f")
+        conf.write_text(conf.read_text().replace("interval 100", "interval 99"))
+        daemon.send_signal(signal.SIGHUP)  # in another rhythm it begins at once
+        wait_for("the script", deaf)
     finally:
         daemon.terminate()
         daemon.wait(20)
+    assert not deaf(), "the script that heeds no SIGTERM outlives vipd"
     assert "vrrp.51" not in links(), "the macvlan stays"
 
 
