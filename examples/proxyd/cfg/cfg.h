@@ -474,6 +474,14 @@ struct cfg_mailers {
 	STAILQ_HEAD(, cfg_mailer) list;
 };
 
+/* A section `peers`, of which nothing is done: the lines of what may stand in it once; 0: none yet. */
+struct cfg_peers {
+	STAILQ_ENTRY(cfg_peers) next;
+	struct diag_place at;
+	const char *name;
+	unsigned local_line, bind_line;
+};
+
 /* email-alert */
 struct cfg_email {
 	struct diag_place at; /* line 0: none was written */
@@ -690,6 +698,7 @@ struct cfg {
 	struct cfg_proxies defaults, proxies;
 	struct cfg_resolvers_list resolvers;
 	STAILQ_HEAD(, cfg_mailers) mailers;
+	STAILQ_HEAD(, cfg_peers) peers;
 	STAILQ_HEAD(, cfg_ring) rings;
 	STAILQ_HEAD(, cfg_forward) forwards;
 	unsigned n_proxies;

@@ -61,6 +61,7 @@ struct reader {
 	struct userlist *userlist;		    /* the section at hand */
 	struct cfg_resolvers *resolvers;	    /* the section at hand */
 	struct cfg_mailers *mailers;		    /* the section at hand */
+	struct cfg_peers *peers;		    /* the section at hand */
 	struct cfg_ring *ring;			    /* the section at hand */
 	struct cfg_forward *forward;		    /* the same; NULL: another one, or no memory */
 	const struct section_kind *other;	    /* SECTION_OTHER */
@@ -222,6 +223,10 @@ void begin_mailers(struct reader *r);
 /* Once all sections are read: which mailers an email-alert means. */
 void cfg_mailers_check(struct reader *r);
 
+/* cfg/peers.c */
+keyword_fn kw_peer, kw_peers_bind, kw_peers_table;
+void begin_peers(struct reader *r);
+
 /* cfg/tls.c: of a ring's server */
 void cfg_tls_of_ring(struct reader *r, struct cfg_ring_server *s);
 /* of a section's bind lines */
@@ -376,6 +381,9 @@ struct cfg_rules *cfg_rules_of(struct reader *r);
 /* The rules of a defaults section come first. */
 void cfg_inherit_rules(struct reader *r, const struct cfg_proxy *from);
 void kw_stick_table(struct reader *r, size_t first, const void *data);
+/* "type TYPE size SIZE …", from word i on; `what` stands in front of them. False: told. */
+struct table_def;
+bool cfg_read_table(struct reader *r, size_t i, const char *what, struct table_def *def);
 void kw_stick(struct reader *r, size_t first, const void *data);
 void cfg_check_tables(struct reader *r);
 void kw_inspect_delay(struct reader *r, size_t first, const void *data);

@@ -60,16 +60,16 @@ static const struct keyword mailers_words[] = {
 };
 
 static const struct keyword peers_words[] = {
-    {"bind", 0, 1, READER_ANY, NULL, NULL, "ADDRESS:PORT"},
+    {"bind", 0, 1, READER_ANY, kw_peers_bind, NULL, "ADDRESS:PORT"},
     {"default-bind", 0, 1, READER_ANY, NULL, NULL, "PARAMETERS"},
     {"default-server", 0, 1, READER_ANY, NULL, NULL, "PARAMETERS"},
-    {"disabled", 0, 0, 0, NULL, NULL, ""},
-    {"enabled", 0, 0, 0, NULL, NULL, ""},
+    {"disabled", 0, 0, READER_ANY, NULL, NULL, ""},
+    {"enabled", 0, 0, READER_ANY, NULL, NULL, ""},
     {"log", 0, 1, READER_ANY, NULL, NULL, "global|ADDRESS"},
-    {"peer", 0, 1, READER_ANY, NULL, NULL, "NAME ADDRESS:PORT"},
-    {"server", 0, 1, READER_ANY, NULL, NULL, "NAME ADDRESS:PORT"},
+    {"peer", 0, 1, READER_ANY, kw_peer, NULL, "NAME ADDRESS:PORT"},
+    {"server", 0, 1, READER_ANY, kw_peer, NULL, "NAME ADDRESS:PORT"},
     {"shards", 0, 1, 1, NULL, NULL, "NUMBER"},
-    {"table", 0, 1, READER_ANY, NULL, NULL, "NAME type TYPE size SIZE"},
+    {"table", 0, 1, READER_ANY, kw_peers_table, NULL, "NAME type TYPE size SIZE"},
     {NULL, 0, 0, 0, NULL, NULL, NULL},
 };
 
@@ -116,7 +116,7 @@ static const struct section_kind kinds[] = {
     {"log-forward", DIAG_WARNING, NULL, true, log_forward_words, begin_log_forward},
     {"mailers", DIAG_WARNING, NULL, true, mailers_words, begin_mailers},
     {"peers", DIAG_WARNING, "this version shares no tables with others: limits hold for each balancer by itself, and after a failover tables begin empty",
-     true, peers_words, NULL},
+     true, peers_words, begin_peers},
     {"program", DIAG_WARNING, "no program is started: write a unit of systemd", true, program_words,
      NULL},
     {"resolvers", DIAG_WARNING, NULL, true, resolvers_words, begin_resolvers},

@@ -120,7 +120,7 @@ static bool read_store(struct reader *r, size_t i, struct table_def *def)
 	return true;
 }
 
-static bool read_table(struct reader *r, size_t i, struct table_def *def)
+bool cfg_read_table(struct reader *r, size_t i, const char *what, struct table_def *def)
 {
 	bool has_type = false;
 
@@ -165,7 +165,7 @@ static bool read_table(struct reader *r, size_t i, struct table_def *def)
 		i++;
 	}
 	if (!has_type || !def->size)
-		say(r, DIAG_ERROR, 0, "a table needs both: write stick-table type ip size 100k");
+		say(r, DIAG_ERROR, 0, "a table needs both: write %s type ip size 100k", what);
 	return has_type && def->size;
 }
 
@@ -176,7 +176,7 @@ void kw_stick_table(struct reader *r, size_t first, const void *data)
 	struct table_def def;
 
 	memset(&def, 0, sizeof(def)); /* definitions are compared as bytes */
-	if (!ref || !read_table(r, first, &def))
+	if (!ref || !cfg_read_table(r, first, "stick-table", &def))
 		return;
 	if (ref->table) {
 		say(r, DIAG_ERROR, first - 1, "\"%s\" has a stick-table already", r->proxy->name);

@@ -29,7 +29,7 @@ static void decode(char *text)
 	*to = '\0';
 }
 
-/* HAProxy's words for actions. 0: done; -ENOENT: it has no such check; else an error. */
+/* HAProxy's words for actions. 0: done; -ENOENT: there is nothing it would change; else an error. */
 static int act(struct engine *e, struct server *s, const char *action, uint64_t now_ns)
 {
 	if (!strcmp(action, "ready") || !strcmp(action, "enable"))
@@ -38,6 +38,10 @@ static int act(struct engine *e, struct server *s, const char *action, uint64_t 
 		return admin_set_state(e, s, ADMIN_DRAIN);
 	if (!strcmp(action, "maint") || !strcmp(action, "disable"))
 		return admin_set_state(e, s, ADMIN_MAINT);
+	if (!strcmp(action, "stop")) /* in maintenance it is stopped anyhow */
+		return s->admin.drain ? -ENOENT : s->admin.maint ? 0 : admin_set_state(e, s, ADMIN_DRAIN);
+	if (!strcmp(action, "start"))
+		return s->admin.drain ? admin_set_state(e, s, ADMIN_READY) : -ENOENT;
 	if (!strcmp(action, "dhlth"))
 		return admin_set_checks(s, false);
 	if (!strcmp(action, "ehlth"))
