@@ -208,6 +208,13 @@ static void put_request(struct log_writer *w, int part, unsigned flags, const st
 		put_text(w, t, flags, URL_ENCODE);
 }
 
+static struct text unique_id(const struct log_facts *f)
+{
+	const char *id = f->unique_id ? *f->unique_id : NULL;
+
+	return text_of(id, id ? strlen(id) : 0);
+}
+
 static struct text captured(const struct log_facts *f, unsigned side, unsigned slot)
 {
 	const char *t = f->captures ? f->captures->at[side][slot] : NULL;
@@ -408,7 +415,7 @@ bool log_put_var(struct log_writer *w, int var, unsigned flags, const struct log
 	case V_HQ: put_request(w, 'Q', flags, f); break;
 	case V_HU: put_request(w, 'U', flags, f); break;
 	case V_HV: put_request(w, 'V', flags, f); break;
-	case V_ID: put_text(w, f->unique_id, flags, NULL); break;
+	case V_ID: put_text(w, unique_id(f), flags, NULL); break;
 	case V_ST: put_number(w, f->status, flags, NULL); break;
 	case V_T: put_date(w, &f->accepted, ZONE_UTC); break;
 	case V_TR: put_number(w, f->request, flags, NULL); break;

@@ -32,7 +32,8 @@ struct log_facts {
 	struct text line; /* the request's, whole */
 	const struct captures *captures;
 	unsigned n_captures[2];
-	struct text unique_id, tls_version, tls_cipher;
+	char *const *unique_id; /* as in struct run: expressions of a format may make it */
+	struct text tls_version, tls_cipher;
 	bool asks_rare; /* in: what only expressions ask is wanted, too: */
 	struct text listener_name, rule_file, compression, answer_version; /* at NULL: none */
 	unsigned listener_id, rule_line;				    /* id 0: not known */

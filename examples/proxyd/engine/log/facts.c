@@ -84,7 +84,7 @@ static void of_store(const struct rule_store *store, struct log_facts *ret)
 	if (!store)
 		return;
 	ret->captures = store->captures;
-	ret->unique_id = text_c(store->unique_id);
+	ret->unique_id = &store->unique_id;
 	if (store->captures) {
 		ret->cookie = text_c(store->captures->cookie[0]);
 		ret->set_cookie = text_c(store->captures->cookie[1]);
