@@ -5,6 +5,8 @@
 
 #include "rules/format.h"
 
+#define UNIQUE_ID_MAX 127 /* bytes; HAProxy's, and its TLV of a PROXY header has no more than 128 */
+
 static void make(struct run *r)
 {
 	const struct format *format = r->id_format;
@@ -13,7 +15,7 @@ static void make(struct run *r)
 
 	r->id_format = NULL; /* it may ask for itself */
 	if (format_write(format, r, &t))
-		*r->unique_id = strndup(t.at, t.len);
+		*r->unique_id = strndup(t.at, t.len < UNIQUE_ID_MAX ? t.len : UNIQUE_ID_MAX);
 	r->id_format = format;
 	r->scratch.used = used;
 }

@@ -5,7 +5,7 @@
 
 #include "rules/run.h"
 
-/* It is made when it is first asked for, and then stays. At NULL: there is none, or no room for it. */
+/* It is made when it is first asked for, cut where it is too long, and then stays. At NULL: there is none, or no room for it. */
 struct text run_unique_id(struct run *r);
 
 #endif

@@ -324,6 +324,15 @@ def test_a_unique_id_is_made_when_it_is_asked_for(binary):
         assert b"\x05\0\x05<tcp>" in got[-1] and len(got) == 3, got
 
 
+def test_a_unique_id_is_cut_and_shown_when_it_is_there(binary):
+    front = "    unique-id-format %[path]\n    http-request return content-type text/plain lf-string %ID.%ci.%[unique-id].%ID\n"
+    with Proxy(binary, config(front, Server(web))) as p:
+        for n in (125, 126, 127, 128, 300):
+            target = "/" + ("%03d" % n * 100)[:n]
+            kept = target[:127]
+            assert ask(p, f"GET {target} HTTP/1.1").endswith(f"\r\n\r\n.127.0.0.1.{kept}.{kept}"), n
+
+
 def test_logasap(binary):
     """It is logged while the server may be there still, or may not."""
     logged(binary, "    option httplog\n    option logasap\n", [("GET /a HTTP/1.1",)], [
