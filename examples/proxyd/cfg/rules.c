@@ -41,7 +41,7 @@ static bool is_dev_null(const struct stat *st)
 	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
 }
 
-static char *read_whole(const char *path, struct rule_error *e)
+static char *read_whole(const char *path, size_t *ret_len, struct rule_error *e)
 {
 	FILE *f = fopen(path, "re");
 	struct stat st;
@@ -61,6 +61,7 @@ static char *read_whole(const char *path, struct rule_error *e)
 	}
 	if (f)
 		fclose(f);
+	*ret_len = n;
 	return text;
 }
 
@@ -78,7 +79,8 @@ static bool read_file(void *userdata, const char *name,
 		      struct rule_error *e)
 {
 	const char *path = place(userdata, name);
-	char *text = read_whole(path ? path : name, e), *save = NULL;
+	size_t whole_len;
+	char *text = read_whole(path ? path : name, &whole_len, e), *save = NULL;
 	bool ok = text;
 
 	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; ok && line;
@@ -135,7 +137,7 @@ static bool memory_of(struct reader *r, struct rule_memory *ret)
 			    (struct rule_shared){.userdata = c,
 					      .place = place,
 					      .read_file = read_file,
-					      .read_text = read_whole,
+					      .read_whole = read_whole,
 					      .find_host = find_host,
 					      .proc.limit = c->global.vars_max};
 	}

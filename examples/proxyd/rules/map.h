@@ -35,8 +35,8 @@ struct rule_shared {
 	unsigned line;
 	/* Where the file of that name is, see rule_path(). NULL: no memory. */
 	const char *(*place)(void *userdata, const char *name);
-	/* A whole file, which the caller frees; NULL with e->text. */
-	char *(*read_text)(const char *path, struct rule_error *e);
+	/* A whole file, which the caller frees, with a NUL behind its bytes; NULL with e->text. */
+	char *(*read_whole)(const char *path, size_t *ret_len, struct rule_error *e);
 	/* The IPv4 address of a host, while files are read. False: there is none. */
 	bool (*find_host)(const char *name, struct sample *ret);
 };

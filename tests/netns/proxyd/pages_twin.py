@@ -336,6 +336,33 @@ def test_a_request_that_is_none_is_answered_so_too(binary):
         assert said(p, b"GET / HT").endswith(b"\r\nconnection: close\r\n\r\nlate<closed>")
 
 
+ANY_BYTES = """
+    errorfile 503 page.http
+    http-error status 403 errorfile page.http
+    http-error status 500 content-type image/x-icon file icon
+    http-request return status 200 content-type image/x-icon file icon if { path /icon }
+    http-request return errorfile page.http if { path /page }
+    http-request deny if { path /deny }
+    http-request deny deny_status 500 if { path /error }
+"""
+
+
+def test_pages_may_have_any_bytes(binary):
+    """An icon has zeros; none of them ends it, nor what its connection says next."""
+    icon = bytes(range(256)) * 2
+    with tempfile.TemporaryDirectory(prefix="proxyd-bytes.") as folder:
+        for name, data in (("icon", icon), ("page.http", b"HTTP/1.1 503 No\r\nContent-Length: 512\r\n\r\n" + icon)):
+            with open(os.path.join(folder, name), "wb") as f:
+                f.write(data)
+        text = re.sub(r"(errorfile( 503)?|file) (page.http|icon)", rf"\1 {folder}/\3", ANY_BYTES)
+        with Proxy(binary, listen(text)) as p, p.connect() as c:
+            r = Reader(c)
+            for path, status in (("icon", 200), ("page", 503), ("deny", 503), ("error", 500), ("none", 503)) * 2:
+                c.sendall(get("/" + path))
+                head = r.head()
+                assert (head.status, r.body(head)) == (status, icon), (path, head)
+
+
 PLACED = """
 frontend placed
     mode http

@@ -70,32 +70,35 @@ static bool add_answer_header(struct words *w, struct answer *a)
 	return true;
 }
 
-static bool keep_content(struct words *w, struct answer *a, const char *text, bool is_format)
+/* A NUL follows it, and ends a format. */
+static bool keep_content(struct words *w, struct answer *a, struct text text, bool is_format)
 {
-	if (strlen(text) > RETURN_CONTENT_MAX)
+	const struct rule_memory *m = w->r->memory;
+	char *copy;
+
+	if (text.len > RETURN_CONTENT_MAX)
 		return rule_fail(w->e, "the text has more than %d bytes", RETURN_CONTENT_MAX);
 	if (is_format)
-		return format_parse_http(text, w->r->memory, &a->content, w->e);
-	a->content.part = w->r->memory->alloc(w->r->memory->owner, sizeof(*a->content.part));
-	if (!a->content.part)
+		return format_parse_http(text.at, m, &a->content, w->e);
+	a->content.part = m->alloc(m->owner, sizeof(*a->content.part));
+	copy = m->alloc(m->owner, text.len + 1);
+	if (!a->content.part || !copy)
 		return rule_fail(w->e, "%s", "");
-	text = rule_keep_text(w, text);
-	if (!text)
-		return false;
-	a->content.n = *text != '\0';
-	a->content.part->literal = text_of(text, strlen(text));
+	memcpy(copy, text.at, text.len);
+	a->content.n = text.len > 0;
+	a->content.part->literal = text_of(copy, text.len);
 	return true;
 }
 
 /* Whole, of the file that the next word names. NULL: told; else it is freed. */
-static char *read_text(struct words *w)
+static char *read_file(struct words *w, size_t *ret_len)
 {
 	const struct rule_shared *shared = w->r->memory->shared;
 	const char *path = need_text(w, "the name of a file");
 
 	if (path && !shared)
 		rule_fail(w->e, "no files may be read here");
-	return path && shared ? shared->read_text(rule_path(shared, path), w->e) : NULL;
+	return path && shared ? shared->read_whole(rule_path(shared, path), ret_len, w->e) : NULL;
 }
 
 /* string, lf-string, file, lf-file */
@@ -103,15 +106,16 @@ static bool read_content(struct words *w, struct answer *a, const char *word)
 {
 	bool is_format = !strncmp(word, "lf-", 3);
 	const char *text;
+	size_t len;
 	char *whole;
 	bool ok;
 
 	if (!strcmp(word + (is_format ? 3 : 0), "string")) {
 		text = need_text(w, "the text");
-		return text && keep_content(w, a, text, is_format);
+		return text && keep_content(w, a, text_of(text, strlen(text)), is_format);
 	}
-	whole = read_text(w);
-	ok = whole && keep_content(w, a, whole, is_format);
+	whole = read_file(w, &len);
+	ok = whole && keep_content(w, a, text_of(whole, len), is_format);
 	free(whole);
 	return ok;
 }
@@ -119,12 +123,11 @@ static bool read_content(struct words *w, struct answer *a, const char *word)
 static bool read_errorfile(struct words *w, struct answer *a)
 {
 	const struct rule_memory *m = w->r->memory;
-	char *raw = read_text(w), *page = NULL;
 	size_t len;
+	char *raw = read_file(w, &len), *page = NULL;
 
 	if (!raw)
 		return false;
-	len = strlen(raw);
 	if (len && !errorfile_is_answer(raw, len)) /* an empty one: nothing is sent */
 		rule_fail(w->e, "%.100s is no HTTP answer: " ERRORFILE_WANTED, w->word[w->i - 1]);
 	else if (len > ERRORFILE_MAX)
