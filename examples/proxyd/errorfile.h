@@ -7,11 +7,12 @@
 #include <stddef.h>
 
 #define ERRORFILE_MAX 16384u /* bytes, as in HAProxy's buffer */
-#define ERRORFILE_WANTED                                                                           \
-	"it must begin with a line such as \"HTTP/1.1 503 Service Unavailable\", then headers, an "  \
-	"empty line and the page"
 
+/* It begins as one. */
 bool errorfile_is_answer(const char *raw, size_t len);
+
+/* Why it cannot be sent, for a message behind its name; NULL: it can, or it is empty. */
+const char *errorfile_fault(const char *raw, size_t len);
 
 /* Copies, with CR LF at each line of the head. `out` has room for 2 * len; returns how much it got. */
 size_t errorfile_copy(char *out, const char *raw, size_t len);

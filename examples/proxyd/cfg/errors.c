@@ -30,13 +30,14 @@ static char *read_answer(struct reader *r, size_t i, size_t *ret_len)
 	int fd = open(path ? path : "", O_RDONLY | O_CLOEXEC);
 	char raw[ERRORFILE_MAX + 1], *out;
 	ssize_t n = fd < 0 ? -1 : read(fd, raw, sizeof(raw));
+	const char *fault = n < 0 || n > (ssize_t)ERRORFILE_MAX ? NULL : errorfile_fault(raw, (size_t)n);
 
 	if (n < 0)
 		say(r, DIAG_ERROR, i, "cannot read %s: %s", word_at(r, i), strerror(errno));
 	else if (n > (ssize_t)ERRORFILE_MAX)
 		say(r, DIAG_ERROR, i, "%s is larger than %u bytes", word_at(r, i), ERRORFILE_MAX);
-	else if (n > 0 && !errorfile_is_answer(raw, (size_t)n))
-		say(r, DIAG_ERROR, i, "%s is no HTTP answer: " ERRORFILE_WANTED, word_at(r, i));
+	else if (fault)
+		say(r, DIAG_ERROR, i, "%s %s", word_at(r, i), fault);
 	if (fd >= 0)
 		close(fd);
 	if (n < 0 || n > (ssize_t)ERRORFILE_MAX)

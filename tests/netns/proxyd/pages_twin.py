@@ -363,6 +363,24 @@ def test_pages_may_have_any_bytes(binary):
                 assert (head.status, r.body(head)) == (status, icon), (path, head)
 
 
+def test_a_page_says_its_own_length(binary):
+    """Or none: what is wrong would be the next answer of its connection."""
+    with tempfile.NamedTemporaryFile(suffix=".http") as f:
+        for fields, taken in (("", True), ("Content-Length: 5\n", True), ("content-length:\t5\r\n", True), ("Content-Length: 6\n", False),
+                              ("Content-Length: 4\n", False), ("Content-Length: 50\n", False), ("Content-Length: x\n", False),
+                              ("Content-Length:\n", False), ("Transfer-Encoding: chunked\n", False)):
+            f.seek(0)
+            f.truncate()
+            f.write(f"HTTP/1.1 503 No\r\nA: b\n{fields}\npage\n".encode())
+            f.flush()
+            for line in ("errorfile 503", "http-error status 503 errorfile", "http-request return errorfile"):
+                with tempfile.NamedTemporaryFile("w", suffix=".cfg") as cfg:
+                    cfg.write(listen(f"{line} {f.name}").replace("{port}", "1"))
+                    cfg.flush()
+                    done = subprocess.run([binary, "-c", "-f", cfg.name], capture_output=True, text=True)
+                assert (done.returncode == 0) == taken, (line, fields, done.stdout + done.stderr)
+
+
 PLACED = """
 frontend placed
     mode http

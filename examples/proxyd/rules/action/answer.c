@@ -125,11 +125,12 @@ static bool read_errorfile(struct words *w, struct answer *a)
 	const struct rule_memory *m = w->r->memory;
 	size_t len;
 	char *raw = read_file(w, &len), *page = NULL;
+	const char *fault = raw ? errorfile_fault(raw, len) : NULL;
 
 	if (!raw)
 		return false;
-	if (len && !errorfile_is_answer(raw, len)) /* an empty one: nothing is sent */
-		rule_fail(w->e, "%.100s is no HTTP answer: " ERRORFILE_WANTED, w->word[w->i - 1]);
+	if (fault)
+		rule_fail(w->e, "%.100s %s", w->word[w->i - 1], fault);
 	else if (len > ERRORFILE_MAX)
 		rule_fail(w->e, "%.100s is larger than %u bytes", w->word[w->i - 1], ERRORFILE_MAX);
 	else if (!(page = m->alloc(m->owner, 2 * len + 1)))
