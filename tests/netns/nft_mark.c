@@ -100,6 +100,8 @@ static int enter(void **state)
 		return -1;
 	run("ip link set lo up && ip addr add 10.9.0.1/32 dev lo && ip addr add 2001:db8::1/128 "
 	    "dev lo nodad");
+	/* The kernel finishes an IPv6 address a moment later, by a worker: until then there is no way to it. */
+	run("timeout 10 sh -c 'until ip -6 route show table local | grep -q 2001:db8::1; do sleep 0.01; done'");
 	return ha_nft_marks_open(NULL, &marks);
 }
 
