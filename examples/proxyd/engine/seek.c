@@ -71,18 +71,12 @@ static void wake(struct worker *w, const struct pool_worker *pw)
 	worker_poke(w->engine->worker[pw - pw->pool->worker], POKE_QUEUE);
 }
 
-/* Another worker's has waited longer: that one is told, as there is room now. */
-static bool lets_pass(struct worker *w, const struct seeker *k)
+/* The worker whose first one has waited longer; NULL: none. */
+static const struct pool_worker *before_us(struct worker *w, const struct seeker *k)
 {
-	struct pool_worker *other;
+	const struct pool_worker *other = k->queued && takes_any(k->more) ? longest_waiting(w, k->backend->pool) : NULL;
 
-	if (!k->queued || !takes_any(k->more))
-		return false;
-	other = longest_waiting(w, k->backend->pool);
-	if (!other || atomic_load(&other->first) >= k->more->turn)
-		return false;
-	wake(w, other);
-	return true;
+	return other && atomic_load(&other->first) < k->more->turn ? other : NULL;
 }
 
 /* 0: k->server is counted; -EAGAIN: all are full; -ENOSR: there is none. `flags`: libsched's. */
@@ -102,6 +96,7 @@ static int pick(struct worker *w, struct seeker *k, const struct server *prefer,
 	    .size = sizeof(unused), .now_ns = w->now_ns, .result = LB_RESULT_ABORTED};
 	uint64_t id, passed[SEEKER_EXCLUDE_MAX + FULL_MAX];
 	struct lb_picker *picker = p->worker[w->index].picker;
+	const struct pool_worker *other;
 	uint32_t n_sessions = 0;
 	struct server *s = NULL;
 	int e;
@@ -123,8 +118,10 @@ static int pick(struct worker *w, struct seeker *k, const struct server *prefer,
 	}
 	if (e < 0)
 		return r.exclude == passed ? -EAGAIN : e;
-	if (lets_pass(w, k)) {
+	other = before_us(w, k);
+	if (other) {
 		give_back(w, p, s, &unused);
+		wake(w, other); /* now: while the place was ours it would have found none, and slept on */
 		return -EAGAIN;
 	}
 	k->server = s;

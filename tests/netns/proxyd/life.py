@@ -779,7 +779,7 @@ def test_places_that_become_free_at_once_are_all_taken(binary):
         return got
 
     with Proxy(binary, config(body, threads=4)) as p:
-        for _ in range(8):
+        for _ in range(100):
             clients = [p.connect() for _ in range(10)]
             for c in clients:
                 c.sendall(b"x")
