@@ -778,6 +778,7 @@ int cfg_load(const struct cfg_load_opts *o, struct diag *d, struct cfg **ret)
 	c->global.uid = c->global.gid = -1;
 	c->global.unix_bind = (struct cfg_access)CFG_ACCESS_DEFAULT;
 	c->global.nap_us = -1;
+	c->global.multi_queue = true;
 	c->tls_store = tls_store_new();
 	r.no_memory = !c->tls_store || !cfg_at_end(c, end_store, c->tls_store);
 	for (size_t i = 0; i < o->n_paths; i++)

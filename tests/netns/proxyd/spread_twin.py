@@ -7,17 +7,10 @@ import signal
 import ssl
 import sys
 
-import support
-from support import Asked, Server, echo, main, read_message, read_n, until
+from support import Asked, Server, config, echo, main, read_message, read_n, until
 from tls_support import Authority, context
 
 THREADS = 4
-
-
-def config(*args, **more):
-    return support.config(*args, **more).replace("global\n", "global\n    tune.listener.multi-queue on\n")
-
-
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
@@ -102,7 +95,7 @@ def test_all_are_counted_where_they_came(binary):
 
 
 def test_every_thread_keeps_what_it_accepts(binary):
-    with Asked(binary, http().replace("multi-queue on", "multi-queue off")) as p:
+    with Asked(binary, http().replace("global\n", "global\n    tune.listener.multi-queue off\n")) as p:
         clients = [Client(p.proxy) for _ in range(4 * THREADS)]
         assert sum(shares(clients)) == len(clients)
         assert activity(p, "accq_pushed") == 0 and activity(p, "accepted") >= len(clients)
