@@ -25,7 +25,7 @@
  * answered elsewhere), send_redirects 0, promote_secondaries 1. Of the interface: arp_ignore 1 and
  * arp_announce 2, so that it neither answers ARP for a virtual address nor asks with one under its
  * own MAC address; what was before stands in the alias of the macvlans and comes back with the last
- * of them.
+ * of them, unless somebody else deleted all of them meanwhile: then nobody knows it any more.
  *
  * On an interface in a VRF the macvlan is in that, too.
  *
