@@ -12,14 +12,16 @@
 #define STATE_LINES_MAX 1000000u
 #define STATE_WORDS 20u /* that are looked at; a line has more */
 
-/* srv_admin_state: an operator's maintenance, the configuration's, drain; srv_op_state; srv_check_state. */
+/* srv_admin_state: an operator's maintenance, the configuration's, drain; srv_check_state. */
 #define STATE_MAINT 1u
 #define STATE_CONFIGURED_MAINT 4u
 #define STATE_DRAIN 8u
-#define STATE_DOWN 0u
-#define STATE_STOPPING 3u
+#define STATE_MAX 3u
 #define STATE_CHECK_CONFIGURED 2u
 #define STATE_CHECK_ENABLED 4u
+
+/* srv_op_state: down, warming up, running, stopping. As in HAProxy its checks count from the beginning. */
+static const enum admin_health health[STATE_MAX + 1] = {ADMIN_HEALTH_DOWN, ADMIN_HEALTH_UP, ADMIN_HEALTH_UP, ADMIN_HEALTH_STOPPING};
 
 enum { /* places of words in a line */
 	BE_NAME = 1,
@@ -59,7 +61,7 @@ static bool apply(struct engine *e, const struct backend *b, char *const *word, 
 	struct server *s = admin_server(e, b->proxy->name, word[SRV_NAME]);
 	unsigned op, admin, weight, configured;
 
-	if (!number(word[SRV_OP_STATE], 3, &op) || !number(word[SRV_ADMIN_STATE], 0xffff, &admin) ||
+	if (!number(word[SRV_OP_STATE], STATE_MAX, &op) || !number(word[SRV_ADMIN_STATE], 0xffff, &admin) ||
 	    !number(word[SRV_UWEIGHT], CFG_WEIGHT_MAX, &weight) || !number(word[SRV_IWEIGHT], CFG_WEIGHT_MAX, &configured))
 		return false;
 	if (!s) /* it is gone from the configuration */
@@ -70,10 +72,8 @@ static bool apply(struct engine *e, const struct backend *b, char *const *word, 
 		admin_set_state(e, s, admin & STATE_MAINT ? ADMIN_MAINT : ADMIN_DRAIN);
 	else if (admin & STATE_CONFIGURED_MAINT && s->admin.maint) /* an operator had enabled it */
 		admin_set_state(e, s, ADMIN_READY);
-	if (op == STATE_DOWN && s->check && !server_in_maint(s))
-		admin_set_health(e, s, ADMIN_HEALTH_DOWN, now_ns);
-	if (op == STATE_STOPPING && s->check && !server_in_maint(s))
-		admin_set_health(e, s, ADMIN_HEALTH_STOPPING, now_ns);
+	if (s->check && !server_in_maint(s))
+		admin_set_health(e, s, health[op], now_ns);
 	apply_rest(s, word, n, now_ns);
 	return true;
 }

@@ -314,6 +314,29 @@ def test_backslashes_extra_words_and_nothing(binary):
         assert a.ask("show backend;show backend;").count("\n  show stat ") == 1
 
 
+def test_checks_count_anew_with_a_state_file(binary):
+    """Who was up is down after `fall` failures, whatever its count was."""
+    asked = []
+
+    def serve(_, c):
+        if c.recv(1000):
+            asked.append(1)
+            c.sendall(b"HTTP/1.0 500 No\r\n\r\n")
+
+    server = Server(serve)
+    text = "global\n    stats socket {socket} level admin\n    server-state-file {file}\ndefaults\n    mode http\n    timeout connect 1s\n"
+    text += "    timeout client 1s\n    timeout server 1s\n    load-server-state-from-file global\nfrontend f\n    bind 127.0.0.1:{port}\n"
+    text += f"backend b\n    option httpchk\n    server s 127.0.0.1:{server.port} check inter 300ms rise 2 fall 3\n"
+    for health in (4, 2):
+        asked.clear()
+        with tempfile.TemporaryDirectory() as folder:
+            with open(f"{folder}/state", "w") as f:
+                f.write(f"1\n# be_id be_name srv_id srv_name\n3 b 1 s 127.0.0.1 2 0 1 1 100 6 3 {health} 6 0 0 0 - {server.port} - 0 0 - - 0\n")
+            with Proxy(binary, text.replace("{socket}", f"{folder}/api").replace("{file}", f"{folder}/state")):
+                until("it is down", lambda: ask_api(f"{folder}/api", "show servers state b").splitlines()[2].split()[5] == "0")
+                assert len(asked) >= 3, (health, len(asked))
+
+
 def test_forms_of_the_page(binary):
     """What an action comes to is told, also when there is nothing it could change."""
     text = "global\n    stats socket {socket} level admin\n" + "defaults\n    mode http\n    timeout connect 1s\n    timeout client 1s\n    timeout server 1s\n"
