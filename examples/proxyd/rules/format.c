@@ -226,6 +226,7 @@ static void write_part(const struct format *f, const struct format_part *p, stru
 		       struct log_writer *to, struct log_facts *facts, bool *has_facts)
 {
 	unsigned optional = f->has_dashes ? 0 : LOG_OPTIONAL;
+	unsigned flags = f->is_http ? p->flags & ~LOG_QUOTE : p->flags; /* of an expression: HAProxy quotes it in lines only */
 	struct text t = {0};
 
 	switch (p->kind) {
@@ -251,13 +252,13 @@ static void write_part(const struct format *f, const struct format_part *p, stru
 		t.len = strnlen(t.at, t.len);
 	if ((f->is_http && !encode_controls(&r->scratch, &t)) || t.len > to->cap - to->len) {
 		to->full = true;
-	} else if (p->flags || (!t.len && f->has_dashes)) {
+	} else if (flags || (!t.len && f->has_dashes)) {
 		char copy[LOG_EXPR_MAX]; /* it lies where the quotes go */
 
 		t.len = t.len > sizeof(copy) ? sizeof(copy) : t.len;
 		if (t.len)
 			memcpy(copy, t.at, t.len);
-		log_put_text(to, text_of(copy, t.len), p->flags | optional, false);
+		log_put_text(to, text_of(copy, t.len), flags | optional, false);
 	} else if (t.len) {
 		memmove(to->at + to->len, t.at, t.len);
 		to->len += t.len;

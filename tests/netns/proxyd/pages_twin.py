@@ -251,6 +251,7 @@ COMPOSED = (  # defaults, frontend, backend, others: for a request of a client t
     ("", f"http-error status 200 {ON} '%[path] %b'\n    monitor-uri /pa/th?q", "", ""),
     ("", f"http-error status 503 {ON} '%[path] %b'\n    monitor-uri /pa/th?q\n    monitor fail if TRUE", "", ""),
     ("", f"http-error status 408 {ON} {FACTS}\n    http-request wait-for-body time 50ms", "", ""),
+    ("", f"http-request return status 200 {ON} '%{{+Q}}[path] %{{+Q}}HM' hdr X-Q a%{{+Q}}[req.hdr(none)]b%{{+Q,+E}}[path]", "", ""),
     ("", "http-error status 403\n    http-request deny", "", ""),
     ("", "http-error status 403 content-type text/plain hdr A b hdr A c\n    http-request deny", "", ""),
     ("", f"http-error status 403 {ON} %[req.hdr(none)]\n    http-request deny", "", ""),
