@@ -241,26 +241,34 @@ static struct server *server_of_id(const struct backend *b, uint64_t id)
 	return NULL;
 }
 
-/* The entry of the line's key; NULL: none, or the line does not apply. */
+/* The line's key; false: none, or the line does not apply. */
+static bool key_of(const struct cfg_stick *stick, struct run *r, struct sample *ret)
+{
+	r->scratch.used = 0;
+	return stick->table->table && (!stick->cond || cond_eval(stick->cond, r)) && expr_eval(&stick->key, r, NULL, ret);
+}
+
+/* The entry of the line's key; NULL: none. */
 static struct table_entry *hold(const struct cfg_stick *stick, struct run *r, bool make)
 {
 	struct sample key;
 
-	r->scratch.used = 0;
-	if (!stick->table->table || (stick->cond && !cond_eval(stick->cond, r)) ||
-	    !expr_eval(&stick->key, r, NULL, &key))
-		return NULL;
-	return table_hold(stick->table->table, &key, make, r->now_ns, &r->scratch);
+	return key_of(stick, r, &key) ? table_hold(stick->table->table, &key, make, r->now_ns, &r->scratch) : NULL;
 }
 
 static void will_store(const struct cfg_stick *stick, struct run *r, struct rule_store *store)
 {
-	struct table_entry *e = store->n_sticks < STICKS_MAX ? hold(stick, r, true) : NULL;
+	struct table *t = stick->table->table;
+	struct table_entry *e = NULL;
+	struct sample key;
+	bool made;
 
+	if (store->n_sticks < STICKS_MAX && key_of(stick, r, &key))
+		e = table_hold_made(t, &key, r->now_ns, &r->scratch, &made);
 	if (!e)
 		return;
-	table_retain(stick->table->table);
-	store->stick[store->n_sticks++] = (struct stick_hold){stick->table->table, e};
+	table_retain(t);
+	store->stick[store->n_sticks++] = (struct stick_hold){t, e, made ? r->now_ns : 0};
 }
 
 struct server *backend_stick(const struct backend *b, struct run *r, struct rule_store *store)

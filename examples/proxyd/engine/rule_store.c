@@ -35,16 +35,25 @@ bool rule_store_text(struct text *to, const char *at, size_t len)
 static void drop_sticks(struct rule_store *store)
 {
 	for (unsigned i = 0; i < store->n_sticks; i++) {
-		table_release(store->stick[i].table, store->stick[i].entry);
-		table_put(store->stick[i].table);
+		const struct stick_hold *h = &store->stick[i];
+
+		if (h->made_ns) /* no server was found: none is remembered */
+			table_forget(h->table, h->entry, h->made_ns);
+		else
+			table_release(h->table, h->entry);
+		table_put(h->table);
 	}
 	store->n_sticks = 0;
 }
 
 void rule_store_stick(struct rule_store *store, unsigned server)
 {
-	for (unsigned i = 0; server && i < store->n_sticks; i++)
-		table_set(store->stick[i].table, store->stick[i].entry, table_at(TABLE_SERVER_ID), server);
+	for (unsigned i = 0; server && i < store->n_sticks; i++) {
+		struct stick_hold *h = &store->stick[i];
+
+		table_set(h->table, h->entry, table_at(TABLE_SERVER_ID), server);
+		h->made_ns = 0;
+	}
 	drop_sticks(store);
 }
 

@@ -28,6 +28,7 @@ struct rule_store {
 	struct stick_hold {
 		struct table *table;
 		struct table_entry *entry;
+		uint64_t made_ns; /* when, for this; 0: it was there */
 	} stick[STICKS_MAX];
 	unsigned n_sticks;
 	const struct rule *last_rule; /* that decided in this transaction; NULL: none did */

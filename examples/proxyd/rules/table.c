@@ -422,8 +422,8 @@ static struct table_entry *make(struct table *t, struct shard *s, const struct k
 	return e;
 }
 
-struct table_entry *table_hold(struct table *t, struct sample *key, bool may_make, uint64_t now_ns,
-			       struct scratch *scratch)
+static struct table_entry *take(struct table *t, struct sample *key, bool may_make, uint64_t now_ns,
+				struct scratch *scratch, bool *ret_made)
 {
 	struct table_entry *e;
 	struct shard *s;
@@ -440,7 +440,8 @@ struct table_entry *table_hold(struct table *t, struct sample *key, bool may_mak
 	}
 	if (may_make)
 		drop_expired(t, s, now_ns);
-	if (!e && may_make)
+	*ret_made = !e && may_make;
+	if (*ret_made)
 		e = make(t, s, &k);
 	if (e)
 		e->holders++;
@@ -451,6 +452,30 @@ struct table_entry *table_hold(struct table *t, struct sample *key, bool may_mak
 	}
 	pthread_mutex_unlock(&s->lock);
 	return e;
+}
+
+struct table_entry *table_hold(struct table *t, struct sample *key, bool may_make, uint64_t now_ns,
+			       struct scratch *scratch)
+{
+	bool made;
+
+	return take(t, key, may_make, now_ns, scratch, &made);
+}
+
+struct table_entry *table_hold_made(struct table *t, struct sample *key, uint64_t now_ns, struct scratch *scratch, bool *ret_made)
+{
+	return take(t, key, true, now_ns, scratch, ret_made);
+}
+
+void table_forget(struct table *t, struct table_entry *e, uint64_t made_ns)
+{
+	struct shard *s = shard_of(t, e->hash);
+
+	pthread_mutex_lock(&s->lock);
+	e->holders--;
+	if (!e->holders && e->used_ns == made_ns)
+		drop(t, s, e);
+	pthread_mutex_unlock(&s->lock);
 }
 
 void table_release(struct table *t, struct table_entry *e)

@@ -101,7 +101,11 @@ size_t table_bytes_max(const struct table *t);
 /* The entry of a key, made when there is none and `make`; it stays until table_release. NULL: none. */
 struct table_entry *table_hold(struct table *t, struct sample *key, bool make, uint64_t now_ns,
 			       struct scratch *scratch);
+/* The same, made when there is none; ret_made: it was. */
+struct table_entry *table_hold_made(struct table *t, struct sample *key, uint64_t now_ns, struct scratch *scratch, bool *ret_made);
 void table_release(struct table *t, struct table_entry *e);
+/* The same, of one that was made at made_ns for nothing: it goes, unless it was used since. */
+void table_forget(struct table *t, struct table_entry *e, uint64_t made_ns);
 /* False: it is not stored. */
 bool table_read(struct table *t, struct table_entry *e, struct table_place p, uint64_t now_ns,
 		uint64_t *ret);

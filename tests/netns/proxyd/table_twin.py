@@ -310,6 +310,36 @@ listen l
         assert len({ask(p, "/")[1] for _ in range(6)}) == 3
 
 
+def test_who_got_no_answer_sticks_to_nobody(binary):
+    def serve(server, c):
+        if b"GET /none" not in c.recv(65536):
+            c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    text = config("""
+frontend f
+    bind 127.0.0.1:{port}
+    use_backend %[path,field(2,/)]
+backend refused
+    stick-table type string len 32 size 10 expire 1m
+    stick on path
+    server s 127.0.0.1:9
+backend answers
+    stick-table type string len 32 size 10 expire 1m
+    stick on url
+    server s 127.0.0.1:{server}
+backend none
+    stick-table type string len 32 size 10 expire 1m
+    stick on path
+    server s 127.0.0.1:{server}
+""", server=Server(serve).port)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "stats")
+        with Proxy(binary, text.replace("global\n", f"global\n    stats socket {path} level admin\n")) as p:
+            assert [ask(p, f"/{b}")[0] for b in ("refused", "none", "answers")] == [503, 502, 200]
+            used = re.findall(r"table: (\w+), .*used:(\d)", ask_api(path, "show table"))
+            assert sorted(used) == [("answers", "1"), ("none", "0"), ("refused", "0")], used
+
+
 def test_tcp_connections_are_limited_and_stick(binary):
     def named(name):
         def serve(server, c):
