@@ -176,7 +176,10 @@ void kw_stick_table(struct reader *r, size_t first, const void *data)
 	struct table_def def;
 
 	memset(&def, 0, sizeof(def)); /* definitions are compared as bytes */
-	if (!ref || !cfg_read_table(r, first, "stick-table", &def))
+	if (!ref)
+		return;
+	ref->is_wrong = !cfg_read_table(r, first, "stick-table", &def);
+	if (ref->is_wrong)
 		return;
 	if (ref->table) {
 		say(r, DIAG_ERROR, first - 1, "\"%s\" has a stick-table already", r->proxy->name);
@@ -231,7 +234,7 @@ void cfg_check_tables(struct reader *r)
 
 	for (const struct table_ref *t = r->cfg->shared ? r->cfg->shared->tables : NULL; t;
 	     t = t->next) {
-		if (t->table || !first)
+		if (t->table || t->is_wrong || !first)
 			continue;
 		STAILQ_FOREACH (p, &r->cfg->proxies, next)
 			if (!strcmp(p->name, t->name))

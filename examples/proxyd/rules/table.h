@@ -64,6 +64,7 @@ struct table_ref {
 	const char *name; /* of its proxy */
 	struct table *table;
 	bool tells_server; /* server_id is asked for by name, or by a line "stick" */
+	bool is_wrong;	   /* its line is, and that was told */
 };
 
 /* NULL: no memory. */
