@@ -89,12 +89,17 @@ static bool read_range(struct pattern *p, const char *text, const char *op, stru
 	return true;
 }
 
-/* Where the line may name a host. */
+/* A line of a configuration may, unless it says -n; one of a file, which may come at run time, may not. */
+static bool may_name_hosts(const struct patterns *all, const struct rule_memory *m)
+{
+	return !all->no_names && m->shared && m->shared->find_host;
+}
+
 static bool host_address(const struct patterns *all, struct text name, const struct rule_memory *m, struct sample *ret)
 {
 	char host[256];
 
-	if (all->no_names || !m->shared || !m->shared->find_host || name.len >= sizeof(host))
+	if (!may_name_hosts(all, m) || name.len >= sizeof(host))
 		return false;
 	memcpy(host, name.at, name.len);
 	host[name.len] = '\0';
@@ -110,7 +115,8 @@ static bool read_network(const struct patterns *all, struct pattern *p, const ch
 
 	if (!text_to_ip(text_of(text, len), &s) && !host_address(all, text_of(text, len), m, &s))
 		return rule_fail(
-		    e, "\"%s\" is no address, nor a name that has one: write 10.0.0.1, 10.0.0.0/8 or 2001:db8::/32", text);
+		    e, "\"%s\" is no address%s: write 10.0.0.1, 10.0.0.0/8 or 2001:db8::/32", text,
+		    may_name_hosts(all, m) ? ", nor a name that has one" : ", and names are not looked up here");
 	most = s.type == SAMPLE_IPV4 ? 32 : 128;
 	bits = most;
 	if (text[len]) {
