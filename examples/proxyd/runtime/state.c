@@ -2,6 +2,8 @@
 #include "state.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +34,7 @@ enum { /* places of words in a line */
 	SRV_IWEIGHT = 8,
 	SRV_SINCE = 9,
 	SRV_CHECK_STATE = 13,
+	SRV_PORT = 18,
 };
 
 static bool number(const char *word, unsigned max, unsigned *ret)
@@ -41,6 +44,21 @@ static bool number(const char *word, unsigned max, unsigned *ret)
 
 	*ret = (unsigned)n;
 	return end != word && !*end && n <= max;
+}
+
+static void apply_port(struct engine *e, struct server *s, const char *word)
+{
+	struct cfg_addr a = *server_addr(s);
+	in_port_t wire, old;
+	unsigned port;
+
+	if (!s->usable || !a.len || a.sa.sa_family == AF_UNIX || !number(word, UINT16_MAX, &port) || !port)
+		return;
+	wire = htons((in_port_t)port); /* it lies at the same place in both families */
+	memcpy(&old, (const char *)&a.storage + offsetof(struct sockaddr_in, sin_port), sizeof(old));
+	memcpy((char *)&a.storage + offsetof(struct sockaddr_in, sin_port), &wire, sizeof(wire));
+	if (wire != old && admin_set_addr(e, s, &a) < 0)
+		log_warn("server %s/%s: no memory for its port in the state file", s->pool->name, s->name);
 }
 
 /* When it changed, and whether it is checked; both are left as they are when the line does not say. */
@@ -74,6 +92,8 @@ static bool apply(struct engine *e, const struct backend *b, char *const *word, 
 		admin_set_state(e, s, ADMIN_READY);
 	if (s->check && !server_in_maint(s))
 		admin_set_health(e, s, health[op], now_ns);
+	if (n > SRV_PORT)
+		apply_port(e, s, word[SRV_PORT]);
 	apply_rest(s, word, n, now_ns);
 	return true;
 }

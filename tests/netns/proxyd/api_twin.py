@@ -272,7 +272,7 @@ def test_lines_that_come_together_are_answered(binary):
 
 def test_a_state_file_is_taken(binary):
     """Weights, maintenance, drain, health, since when, and whether it is checked; one that was enabled stays so."""
-    row = "2 b {id} {name} 127.0.0.1 {op} {admin} {weight} 1 {since} 6 3 {health} {check} 0 0 0 - 1 - 0 0 - - 0\n"
+    row = "2 b {id} {name} 127.0.0.1 {op} {admin} {weight} 1 {since} 6 3 {health} {check} 0 0 0 - {port} - 0 0 - - 0\n"
     said = {"w": (2, 0, 7, 0, 4, 6), "m": (0, 1, 1, 0, 0, 6), "d": (2, 8, 1, 0, 4, 6), "down": (0, 0, 1, 0, 0, 6), "stop": (3, 0, 1, 0, 2, 6),
             "since": (2, 0, 1, 1000, 4, 6), "unchecked": (2, 0, 1, 0, 4, 2), "off": (0, 5, 1, 0, 0, 6), "on": (2, 4, 1, 0, 4, 6)}  # fmt: skip
     text = "global\n    stats socket {socket} level admin\n    server-state-file {file}\ndefaults\n    mode http\n    timeout connect 1s\n    timeout client 1s\n"
@@ -283,15 +283,17 @@ def test_a_state_file_is_taken(binary):
         with open(f"{folder}/state", "w") as f:
             f.write("1\n# be_id be_name srv_id srv_name\n")
             for i, (name, (op, admin, weight, since, health, check)) in enumerate(said.items(), 1):
-                f.write(row.format(id=i, name=name, op=op, admin=admin, weight=weight, since=since, health=health, check=check))
+                f.write(row.format(id=i, name=name, op=op, admin=admin, weight=weight, since=since, health=health, check=check, port=7 if name == "w" else 1))
         with Proxy(binary, text.replace("{socket}", f"{folder}/api").replace("{file}", f"{folder}/state")):
-            is_now = {}
+            is_now, ports = {}, {}
             for line in ask_api(f"{folder}/api", "show servers state b").splitlines()[2:]:
                 w = line.split()
                 if w:
                     is_now[w[3]] = (int(w[5]), int(w[6]), int(w[7]), int(w[9]) // 1000 * 1000, int(w[13]) & 4)
+                    ports[w[3]] = int(w[18])
     assert is_now == {name: (op, admin, weight, since, 4 if name not in ("unchecked",) else 0)
                       for name, (op, admin, weight, since, _, check) in said.items()}, is_now  # fmt: skip
+    assert ports == {name: 7 if name == "w" else 1 for name in said}, ports
 
 
 def test_backslashes_extra_words_and_nothing(binary):
