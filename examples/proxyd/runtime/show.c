@@ -38,8 +38,11 @@ static enum stat_format format_of(const struct call *c)
 void run_show_info(struct call *c)
 {
 	enum stat_format f = format_of(c);
+	bool floats = false;
 
-	info_write(c->e, c->now_ns, f, c->out);
+	for (size_t i = 0; i < c->n; i++)
+		floats |= !strcmp(c->word[i], "float");
+	info_write(c->e, c->now_ns, f, floats, c->out);
 	if (f == STAT_JSON)
 		out_text(c->out, "\n");
 }

@@ -145,7 +145,7 @@ static void answer_page(struct engine *e, struct ask *a, uint64_t now_ns)
 	else if (q.format == PAGE_SCHEMA)
 		schema_write(&o);
 	else if (q.format == PAGE_INFO)
-		info_write(e, now_ns, STAT_CSV, &o);
+		info_write(e, now_ns, STAT_CSV, false, &o);
 	else
 		stat_write(e, now_ns, &f, q.format == PAGE_CSV ? STAT_CSV : q.format == PAGE_JSON ? STAT_JSON : STAT_TYPED,
 			   &o);

@@ -174,6 +174,7 @@ static void read_process(const struct engine *e, uint64_t now_ns, struct info *i
 		 (unsigned)(up_s / 3600 % 24), (unsigned)(up_s / 60 % 60), (unsigned)(up_s % 60));
 	i->text[INFO_UPTIME] = i->uptime;
 	i->n[INFO_UPTIME_SEC] = up_s;
+	i->up_ns = now_ns - e->started_ns;
 	i->n[INFO_START_TIME_SEC] = (uint64_t)time(NULL) - up_s;
 	i->n[INFO_ULIMIT_N] = i->n[INFO_MAXSOCK] = fds.rlim_cur;
 	i->n[INFO_MEMMAX_BYTES] = memory.rlim_cur == RLIM_INFINITY ? 0 : memory.rlim_cur;
@@ -214,34 +215,61 @@ void info_read(const struct engine *e, uint64_t now_ns, struct info *ret)
 	ret->n[INFO_TASKS] = ret->n[INFO_CURR_CONNS];
 }
 
-static void put_value(const struct info *i, unsigned f, struct out *o)
+/* What is told with a fraction to who asks for that; as HAProxy. */
+static bool may_be_float(unsigned f)
+{
+	switch (f) {
+	case INFO_UPTIME_SEC:
+	case INFO_CONN_RATE:
+	case INFO_SESS_RATE:
+	case INFO_SSL_RATE:
+	case INFO_SSL_FRONTEND_KEY_RATE:
+	case INFO_SSL_FRONTEND_SESSION_REUSE_PCT:
+	case INFO_SSL_BACKEND_KEY_RATE:
+	case INFO_COMPRESS_BPS_IN:
+	case INFO_COMPRESS_BPS_OUT:
+	case INFO_START_TIME_SEC:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void put_value(const struct info *i, unsigned f, bool floats, struct out *o)
 {
 	if (info_fields[f].type == STAT_STR)
 		out_text(o, i->text[f]);
+	else if (floats && f == INFO_UPTIME_SEC) /* the others are counted in whole numbers */
+		out_printf(o, "%.6f", (double)i->up_ns / 1e9);
 	else
 		out_number(o, i->n[f]);
 }
 
-static const char *const type_name[] = {"u32", "u64", "s32", "str"};
+static const char *type_of(unsigned f, bool floats)
+{
+	static const char *const name[] = {"u32", "u64", "s32", "str"};
 
-static void put_json(const struct info *i, unsigned f, struct out *o)
+	return floats && may_be_float(f) ? "flt" : name[info_fields[f].type];
+}
+
+static void put_json(const struct info *i, unsigned f, bool floats, struct out *o)
 {
 	const struct info_field_info *field = &info_fields[f];
 
 	out_printf(o, "{\"field\":{\"pos\":%u,\"name\":\"%s\"},\"processNum\":1,", field->position, field->name);
 	stat_write_tags(o, field->tags);
-	out_printf(o, ",\"value\":{\"type\":\"%s\",\"value\":", type_name[field->type]);
+	out_printf(o, ",\"value\":{\"type\":\"%s\",\"value\":", type_of(f, floats));
 	if (field->type == STAT_STR) {
 		out_text(o, "\"");
 		out_json(o, i->text[f]);
 		out_text(o, "\"");
 	} else {
-		put_value(i, f, o);
+		put_value(i, f, floats, o);
 	}
 	out_text(o, "}}");
 }
 
-void info_write(const struct engine *e, uint64_t now_ns, enum stat_format format, struct out *o)
+void info_write(const struct engine *e, uint64_t now_ns, enum stat_format format, bool floats, struct out *o)
 {
 	bool comma = false;
 	struct info i;
@@ -256,16 +284,16 @@ void info_write(const struct engine *e, uint64_t now_ns, enum stat_format format
 			continue;
 		if (format == STAT_JSON) {
 			out_text(o, comma ? "," : "");
-			put_json(&i, f, o);
+			put_json(&i, f, floats, o);
 			comma = true;
 			continue;
 		}
 		if (format == STAT_TYPED)
 			out_printf(o, "%u.%s.1:%s:%s:", field->position, field->name, field->tags,
-				   type_name[field->type]);
+				   type_of(f, floats));
 		else
 			out_printf(o, "%s: ", field->name);
-		put_value(&i, f, o);
+		put_value(&i, f, floats, o);
 		out_text(o, "\n");
 	}
 	if (format == STAT_JSON)

@@ -34,13 +34,14 @@ extern const struct info_field_info info_fields[INFO_COUNT_];
 struct info {
 	uint64_t n[INFO_COUNT_];
 	const char *text[INFO_COUNT_]; /* of those that are STAT_STR; NULL: left out */
+	uint64_t up_ns;
 	char uptime[32], hostname[65];
 };
 
 /* Control thread. */
 void info_read(const struct engine *e, uint64_t now_ns, struct info *ret);
 
-/* STAT_CSV: "Name: value" lines. */
-void info_write(const struct engine *e, uint64_t now_ns, enum stat_format format, struct out *o);
+/* STAT_CSV: "Name: value" lines. `floats`: times and rates are told as numbers that may have a fraction. */
+void info_write(const struct engine *e, uint64_t now_ns, enum stat_format format, bool floats, struct out *o);
 
 #endif

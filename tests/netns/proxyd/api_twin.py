@@ -339,6 +339,17 @@ def test_checks_count_anew_with_a_state_file(binary):
                 assert len(asked) >= 3, (health, len(asked))
 
 
+def test_times_and_rates_may_be_floats(binary):
+    with asked(binary, MAPS, map="/a A\n", bad="/bad\n") as a:
+        said = {line.split(".")[1]: line for line in a.ask("show info typed float").splitlines()}
+        assert sorted(name for name, line in said.items() if ":flt:" in line) == sorted(
+            ["Uptime_sec", "ConnRate", "SessRate", "SslRate", "SslFrontendKeyRate", "SslFrontendSessionReuse_pct", "SslBackendKeyRate",
+             "CompressBpsIn", "CompressBpsOut", "Start_time_sec"])  # fmt: skip
+        assert re.search(r":flt:\d+\.\d+$", said["Uptime_sec"]), said
+        assert ":flt:" not in a.ask("show info typed")
+        assert a.ask("show info json float").count('"type":"flt"') == 10
+
+
 def test_forms_of_the_page(binary):
     """What an action comes to is told, also when there is nothing it could change."""
     text = "global\n    stats socket {socket} level admin\n" + "defaults\n    mode http\n    timeout connect 1s\n    timeout client 1s\n    timeout server 1s\n"
