@@ -327,6 +327,17 @@ def test_clients_wait_for_a_descriptor(binary):
         assert p.text().count("clients wait") == 1
 
 
+def test_a_flood_of_bad_clients_floods_no_log(binary):
+    if "haproxy" in binary:  # it tells of each
+        return
+    with Proxy(binary, config(section(free_port(), [f"127.0.0.1:{Datagrams().port} local0"]))) as p:
+        for _ in range(50):
+            with p.connect() as c:
+                c.sendall(b"neither\n")
+                assert c.recv(1) == b""
+        assert p.text().count("neither a line nor a length") == 1
+
+
 def test_a_reload_changes_where_lines_go(binary):
     if "haproxy" in binary:  # another process
         return

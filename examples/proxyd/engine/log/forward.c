@@ -26,6 +26,7 @@
 #define PEER_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 #define THREAD 0 /* of a front: nobody else makes connections with it */
 #define FD_RETRY_NS UINT64_C(100000000) /* after EMFILE */
+#define BAD_TOLD_NS UINT64_C(10000000000)
 #define NEVER UINT64_MAX
 
 struct source;
@@ -47,6 +48,8 @@ struct forward {
 	unsigned n_peers;
 	uint64_t again_ns; /* there was no descriptor: when it is tried again; NEVER: there was */
 	bool told;	   /* that there was none */
+	uint64_t bad_told_ns; /* when a client that sends no syslog was told of; 0: never */
+	unsigned n_bad_untold;
 };
 
 /* A socket of dgram-bind or bind. */
@@ -253,12 +256,28 @@ static int begin(struct peer *p)
 	return !e && !handle_is_ready(&p->h) ? tls_handshake(p->h.tls) : e;
 }
 
-static void say_no_begin(const struct peer *p)
+/* Clients that send no syslog: the first is told of, and within BAD_TOLD_NS how many more. */
+static void tell_bad(struct forward *f, uint64_t now_ns, const char *what, const char *why)
+{
+	char more[48] = "";
+
+	if (f->bad_told_ns && now_ns - f->bad_told_ns < BAD_TOLD_NS) {
+		f->n_bad_untold++;
+		return;
+	}
+	if (f->n_bad_untold)
+		snprintf(more, sizeof(more), "; %u more such clients before", f->n_bad_untold);
+	log_warn("log-forward %s: %s%s: closed%s", f->name, what, why, more);
+	f->bad_told_ns = now_ns;
+	f->n_bad_untold = 0;
+}
+
+static void tell_no_begin(const struct peer *p, uint64_t now_ns)
 {
 	if (p->greets)
-		log_warn("log-forward %s: a client sends what is neither a PROXY header of version 1 nor of version 2: closed", p->forward->name);
+		tell_bad(p->forward, now_ns, "a client sends what is neither a PROXY header of version 1 nor of version 2", "");
 	else
-		log_warn("log-forward %s: no TLS with a client: %s", p->forward->name, p->h.tls->reason ? p->h.tls->reason : "it went away");
+		tell_bad(p->forward, now_ns, "no TLS with a client: ", p->h.tls->reason ? p->h.tls->reason : "it went away");
 }
 
 /* False: what comes is no syslog. */
@@ -289,7 +308,7 @@ static bool receive_some(struct forwards *fs, struct peer *p, uint64_t now_ns)
 		p->active_ns = now_ns;
 		if (take_lines(fs, p))
 			return true;
-		log_warn("log-forward %s: a client sends what is neither a line nor a length: closed", p->forward->name);
+		tell_bad(p->forward, now_ns, "a client sends what is neither a line nor a length", "");
 	} else if (p->len && *p->in == '<') { /* its last line has no end */
 		take_line(fs, p->forward, p->in, p->len);
 	}
@@ -305,7 +324,7 @@ static void receive(struct forwards *fs, struct peer *p, uint64_t now_ns)
 	if (e == -EAGAIN)
 		return;
 	if (e) {
-		say_no_begin(p);
+		tell_no_begin(p, now_ns);
 		p->dead = true;
 		return;
 	}
