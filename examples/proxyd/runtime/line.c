@@ -19,6 +19,8 @@ bool line_next(char **text, struct line_command *ret)
 	for (; *from && *from != ';'; from++) {
 		char c = *from;
 
+		if (c == '\\' && !from[1]) /* nothing to take for what it is */
+			continue;
 		if (is_blank(c)) {
 			if (in_word)
 				*to++ = '\0';
@@ -32,8 +34,6 @@ bool line_next(char **text, struct line_command *ret)
 				ret->n++;
 			in_word = true;
 		}
-		if (c == '\\' && !from[1]) /* nothing to take for what it is */
-			continue;
 		*to++ = c == '\\' ? *++from : c;
 	}
 	*text = *from ? from + 1 : NULL;

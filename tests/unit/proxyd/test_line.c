@@ -49,6 +49,7 @@ static void a_backslash_takes_what_follows_for_itself(void **state)
 	assert_string_equal(parsed("a\\;b\\\\"), "a;b\\");
 	assert_string_equal(parsed("^\\\\d \\d\\\\\\n"), "^\\d|d\\n");
 	assert_string_equal(parsed("a\\"), "a");
+	assert_string_equal(parsed("a \\"), "a"); /* no word without a character */
 	assert_string_equal(parsed("\\ ;x"), " /x");
 }
 
