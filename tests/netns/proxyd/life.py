@@ -255,7 +255,7 @@ def test_a_chain_of_processes_loses_nobody(binary):
         return
     chain = [Proxy(binary, ONE_ANSWER.replace("{threads}", "2"))]
     port = chain[0].port
-    load = subprocess.Popen(["wrk", "-t1", "-c40", "-d4", "--timeout", "10", "-H", "Connection: close", f"http://127.0.0.1:{port}/"], stdout=subprocess.PIPE, text=True)
+    load = subprocess.Popen(["wrk", "-t1", "-c40", "-d4", "-H", "Connection: close", f"http://127.0.0.1:{port}/"], stdout=subprocess.PIPE, text=True)
     try:
         for n in (2, 1, 3, 2):
             time.sleep(0.3)
@@ -263,7 +263,7 @@ def test_a_chain_of_processes_loses_nobody(binary):
             chain.append(Proxy(binary, ONE_ANSWER.replace("{threads}", str(n)), port=port, args=("-sf", str(old.process.pid))))
             assert old.wait_end() == 0
         said = load.communicate(timeout=WAIT)[0]
-        assert "errors" not in said and int(said.split(" requests in")[0].split()[-1]) > 100, said
+        assert "errors" not in said and int(said.split(" requests in")[0].split()[-1]) > 1000, said
         assert listening(port) == {2}
     finally:
         load.kill()
