@@ -56,6 +56,8 @@ int pool_sync(struct pool *p, const struct set *set, const struct backend *b);
 /* slowstart: when a server's share is to grow next (UINT64_MAX: none is in it), and that. */
 uint64_t pools_deadline(const struct engine *e);
 void pools_tick(struct engine *e, uint64_t now_ns);
+/* How much of its weight a server has by then, in percent: 1 to 100. */
+unsigned server_share(const struct server *s, uint64_t now_ns);
 
 /* A server came up or went down: publishes that, and tells it; `why` stands behind "is DOWN". */
 void server_set_up(struct engine *e, struct server *s, bool up, bool draining, const char *why);

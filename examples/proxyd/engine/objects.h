@@ -205,6 +205,8 @@ struct server {
 	const char *change_why;		/* an operator's word is what changes it now; "": that is told by itself */
 	bool gone;			/* an operator removed it: nobody comes back to it */
 	bool draining;			/* they say: up, but nothing new */
+	bool in_service;		/* of the group: it is given requests, if its weight is not 0 */
+	uint64_t warms_ns;		/* slowstart: since when; 0: it began with its whole share */
 	bool backup, usable;		/* as configured; it has an address, and its name holds */
 	struct engine *engine;
 	bool log_checks;

@@ -221,7 +221,7 @@ static void leave_group(struct server *s)
 	pthread_mutex_lock(&s->pool->editing);
 	lb_server_remove(s->pool->group, id_of(s));
 	pthread_mutex_unlock(&s->pool->editing);
-	s->member = false;
+	s->member = s->in_service = false;
 }
 
 void server_put(struct server *s)
@@ -287,16 +287,41 @@ struct server *server_find(const struct engine *e, const struct set *set, const 
 }
 
 /* What the group is to know of the server now. */
+/* Slow start begins when a server begins to serve, as in the group. */
+static void note_service(struct server *s, bool in_service)
+{
+	if (s->in_service == in_service)
+		return;
+	s->in_service = in_service;
+	s->warms_ns = in_service && s->pool->slow_ns ? loop_clock_ns() : 0;
+}
+
+unsigned server_share(const struct server *s, uint64_t now_ns)
+{
+	const uint64_t slow_ns = s->pool->slow_ns, warm_ns = now_ns > s->warms_ns ? now_ns - s->warms_ns : 0;
+	bool all_are_warm;
+
+	if (!s->warms_ns || warm_ns >= slow_ns)
+		return 100;
+	pthread_mutex_lock(&s->pool->editing);
+	all_are_warm = lb_group_deadline(s->pool->group) == UINT64_MAX; /* or its algorithm has steady weights */
+	pthread_mutex_unlock(&s->pool->editing);
+	if (all_are_warm)
+		return 100;
+	return warm_ns * 100 < slow_ns ? 1 : (unsigned)(warm_ns * 100 / slow_ns);
+}
+
 static int stage(struct server *s)
 {
+	const enum lb_state state = server_in_maint(s)			? LB_STATE_OFFLINE
+				    : s->draining || server_in_drain(s) ? LB_STATE_DISABLED
+									: LB_STATE_ENABLED;
 	uint64_t id = id_of(s);
 	int e = lb_server_set_weight(s->pool->group, id, s->admin.weight);
 
+	note_service(s, s->up && state == LB_STATE_ENABLED);
 	if (!e)
-		e = lb_server_set_state(s->pool->group, id,
-					server_in_maint(s)			    ? LB_STATE_OFFLINE
-					: s->draining || server_in_drain(s) ? LB_STATE_DISABLED
-									    : LB_STATE_ENABLED);
+		e = lb_server_set_state(s->pool->group, id, state);
 	return e ? e : lb_server_set_up(s->pool->group, id, s->up);
 }
 
@@ -320,7 +345,7 @@ static int stage_anew(struct pool *p, struct server *s)
 
 	if (s->member && s->ring_key != o.key64 && p->consistent) {
 		lb_server_remove(p->group, o.id); /* and comes back with another key, and with its connections */
-		s->member = false;
+		s->member = s->in_service = false;
 	}
 	if (!s->member) {
 		e = lb_server_add(p->group, &o, NULL);

@@ -213,7 +213,7 @@ static void state_line(struct call *c, const struct backend *b, const struct ser
 								: 3;
 	}
 	out_printf(c->out, "%u %s %u %s %s %u %u %u %u %llu %u %u %u %u %u 0 %u %s %u %s %u %u %s %s %u\n", b->proxy->id,
-		   b->proxy->name, sid, s->name, addr, !up ? 0u : s->draining ? 3u : 2u,
+		   b->proxy->name, sid, s->name, addr, !up ? 0u : s->draining ? 3u : server_share(s, c->now_ns) < 100 ? 1u : 2u,
 		   (a->maint ? 1u : 0) | (a->via_maint ? 2u : 0) | (a->cfg_disabled && !a->cfg->dynamic ? 4u : 0) | (a->drain ? 8u : 0) |
 		       (a->via_drain ? 16u : 0) | (s->usable ? 0 : 32u), a->weight, a->cfg_weight,
 		   (unsigned long long)(c->now_ns > a->changed_ns ? (c->now_ns - a->changed_ns) / SECOND_NS : 0), has ? code_number(check.code) : 1,

@@ -284,7 +284,11 @@ static void server_cells(struct page *p, const struct stat_row *r)
 		out_text(o, ">");
 	}
 	out_text(o, "</td>");
-	cell(p, r, STAT_WEIGHT);
+	if (r->set[STAT_THROTTLE])
+		out_printf(o, "<td>%llu <i>%llu %%</i></td>", (unsigned long long)r->v[STAT_WEIGHT].n,
+			   (unsigned long long)r->v[STAT_THROTTLE].n);
+	else
+		cell(p, r, STAT_WEIGHT);
 	if (r->kind == STAT_SERVER)
 		out_printf(o, "<td>%s</td>", r->is_backup ? "backup" : "active");
 	else if (r->kind == STAT_BACKEND)

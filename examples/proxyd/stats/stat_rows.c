@@ -364,12 +364,18 @@ static uint64_t need_of(const struct server *s)
 	return n;
 }
 
+static unsigned share_of(unsigned weight, unsigned percent)
+{
+	return (weight * percent + 99) / 100;
+}
+
 static void server_row(const struct server *sv, const struct cfg_proxy *p, unsigned sid, uint64_t now_ns, bool legends,
 		       struct stat_row *r)
 {
 	const struct server_admin *a = &sv->admin;
 	uint64_t used = atomic_load_explicit(&sv->n_sessions, memory_order_relaxed);
 	bool up = sv->up && !server_in_maint(sv);
+	unsigned share = server_share(sv, now_ns), max_queue = atomic_load_explicit(&sv->maxqueue, memory_order_relaxed);
 	struct health_seen h;
 	struct tally_sum s;
 
@@ -384,11 +390,15 @@ static void server_row(const struct server *sv, const struct cfg_proxy *p, unsig
 	r->draining = up && (server_in_drain(sv) || sv->draining || !a->weight);
 	r->is_backup = sv->backup;
 	set(r, STAT_QCUR, atomic_load_explicit(&sv->n_queued, memory_order_relaxed));
+	if (max_queue)
+		set(r, STAT_QLIMIT, max_queue);
 	set(r, STAT_SCUR, used);
 	if (a->maxconn)
 		set(r, STAT_SLIM, a->maxconn);
-	set(r, STAT_WEIGHT, a->weight);
+	set(r, STAT_WEIGHT, share_of(a->weight, share));
 	set(r, STAT_UWEIGHT, a->weight);
+	if (share < 100)
+		set(r, STAT_THROTTLE, share);
 	set(r, STAT_ACT, !sv->backup);
 	set(r, STAT_BCK, sv->backup);
 	set(r, STAT_LASTCHG, age_s(a->changed_ns, now_ns));
@@ -426,11 +436,22 @@ static void server_row(const struct server *sv, const struct cfg_proxy *p, unsig
 /* ---- Backends ---- */
 
 struct backend_sum {
-	unsigned active, backup, active_weight, backup_weight;
+	unsigned active, backup;
+	struct weights {
+		unsigned whole, shares; /* shares: in hundredths, as they are now */
+	} active_weight, backup_weight;
 	bool any;
 };
 
-static void sum_servers(const struct backend *b, struct backend_sum *sum)
+static void add_weight(struct weights *w, const struct server *s, uint64_t now_ns)
+{
+	unsigned weight = server_in_drain(s) ? 0 : s->admin.weight;
+
+	w->whole += weight;
+	w->shares += weight * server_share(s, now_ns);
+}
+
+static void sum_servers(const struct backend *b, uint64_t now_ns, struct backend_sum *sum)
 {
 	const struct server *s;
 
@@ -440,10 +461,10 @@ static void sum_servers(const struct backend *b, struct backend_sum *sum)
 			continue;
 		if (s->backup) {
 			sum->backup++;
-			sum->backup_weight += server_in_drain(s) ? 0 : s->admin.weight;
+			add_weight(&sum->backup_weight, s, now_ns);
 		} else {
 			sum->active++;
-			sum->active_weight += server_in_drain(s) ? 0 : s->admin.weight;
+			add_weight(&sum->active_weight, s, now_ns);
 		}
 	}
 }
@@ -453,11 +474,11 @@ static void backend_row(const struct backend *b, const struct cfg_proxy *p, uint
 {
 	const struct pool *pool = b->pool;
 	struct backend_sum sum;
+	struct weights weight;
 	struct tally_sum s;
-	unsigned weight;
 
 	tally_read(pool->tally, now_ns, &s);
-	sum_servers(b, &sum);
+	sum_servers(b, now_ns, &sum);
 	for (size_t i = 0; i < b->n_servers; i++) {
 		struct tally_sum of_server;
 
@@ -466,11 +487,11 @@ static void backend_row(const struct backend *b, const struct cfg_proxy *p, uint
 		for (unsigned k = COUNT_TLS_SESSIONS; k <= COUNT_TLS_FAILED; k++)
 			s.n[k] += of_server.n[k];
 	}
-	weight = sum.active_weight ? sum.active_weight : sum.backup_weight;
+	weight = sum.active_weight.whole ? sum.active_weight : sum.backup_weight;
 	begin(r, STAT_BACKEND, p, "BACKEND", 0);
 	r->has_servers = b->n_servers;
 	set_shared(r, &s);
-	r->up = weight || !sum.any;
+	r->up = weight.whole || !sum.any;
 	r->no_maint = true;
 	if (f->up || f->no_maint) /* the servers that are not shown are at least counted */
 		snprintf(r->status, sizeof(r->status), "%s (%u/%zu)", r->up ? "UP" : "DOWN", sum.active + sum.backup,
@@ -482,8 +503,8 @@ static void backend_row(const struct backend *b, const struct cfg_proxy *p, uint
 	set(r, STAT_SCUR, atomic_load_explicit(&pool->n_sessions, memory_order_relaxed));
 	set(r, STAT_SLIM, b->fullconn);
 	set(r, STAT_DREQ, s.n[COUNT_DENIED_REQUESTS]);
-	set(r, STAT_WEIGHT, weight);
-	set(r, STAT_UWEIGHT, weight);
+	set(r, STAT_WEIGHT, (weight.shares + 99) / 100);
+	set(r, STAT_UWEIGHT, weight.whole);
 	set(r, STAT_ACT, sum.active);
 	set(r, STAT_BCK, sum.backup);
 	set(r, STAT_CHKDOWN, pool->n_down);

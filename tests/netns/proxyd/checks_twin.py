@@ -491,6 +491,25 @@ def test_a_server_that_comes_up_begins_with_a_small_share(binary):
         assert got.count("new") < 40, got.count("new")  # 50 without; the rotation lets it catch up first
 
 
+def test_a_growing_share_is_shown(binary):
+    s = Server(named("s"))
+    server = f"    server s 127.0.0.1:{s.port} check inter 100ms weight 100 maxqueue 7 slowstart"
+    text = f"listen l\n    bind 127.0.0.1:{{port}}\n{server} 600s\nbackend b\n{server} 2s\n    server bare 127.0.0.1:{s.port}\n"
+    with Asked(binary, config(text)) as a:
+        shown = lambda name: a.row(name, "weight", "throttle", "uweight", "qlimit")
+        op_state = lambda: a.ask("show servers state l").splitlines()[2].split()[5]
+        assert shown("l/s") == ["100", "", "100", "7"], "it was there from the beginning"
+        assert shown("b/bare") == ["1", "", "1", ""] and op_state() == "2"
+        s.stop()
+        until("it is down", lambda: a.status("l/s") == a.status("b/s") == "DOWN")
+        s.start()
+        until("it is back", lambda: a.status("l/s") == a.status("b/s") == "UP")
+        weight, throttle = map(int, shown("l/s")[:2])
+        assert 1 <= weight < 20 and 1 <= throttle < 20 and shown("l/s")[2:] == ["100", "7"], shown("l/s")
+        assert a.row("l/BACKEND", "weight", "throttle", "uweight") == [str(weight), "", "100"] and op_state() == "1"
+        until("another has all of its share", lambda: shown("b/s") == ["100", "", "100", "7"])
+
+
 # The lines of the backend, the words of the server, and how its check begins.
 INTRODUCTIONS = [
     ("", "check", b"GET "),
