@@ -61,6 +61,9 @@ int admin_set_health(struct engine *e, struct server *s, enum admin_health healt
 /* Its checks rest, its state stays. -ENOENT: it has none. */
 int admin_set_checks(struct server *s, bool on);
 
+/* Its sessions end, each in the thread that has it; who waits for an answer is told that there will be none. */
+void admin_kill_sessions(struct engine *e, struct server *s);
+
 /* `max` 0: as configured. */
 void admin_set_frontend_maxconn(struct engine *e, const struct frontend *f, uint32_t max);
 void admin_set_global_maxconn(struct engine *e, uint32_t max);

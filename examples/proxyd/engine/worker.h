@@ -419,6 +419,9 @@ bool session_set_target(struct session *s, const struct endpoint *to);
 void session_arm(struct worker *w, struct session *s);
 void session_expired(struct worker *w, struct session *s);
 void session_close(struct worker *w, struct session *s);
+/* check/marked.c: an operator ends it; those of a server, in mode http, too. */
+void session_kill(struct worker *w, struct session *s);
+void sessions_kill(struct worker *w, void *server);
 
 /* Frees it; its sockets, as far as they are still there, are closed. Its place in the counts stays. */
 void session_forget(struct worker *w, struct session *s);

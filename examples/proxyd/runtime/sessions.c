@@ -29,7 +29,7 @@ struct gather {
 	enum question what;
 	uintptr_t id;	      /* of a session, by its address */
 	bool details;
-	const struct server *server;
+	struct server *server;
 	_Atomic unsigned left; /* workers that have not answered */
 	_Atomic unsigned hits;
 	struct {
@@ -145,10 +145,10 @@ static bool is_meant(const struct gather *g, const struct seen *s)
 	case LIST_ONE:
 	case END_ONE:
 		return s->id == g->id;
-	case END_OF_SERVER:
+	case END_OF_SERVER: /* sessions_kill() finds them */
 		break;
 	}
-	return s->seeker && s->seeker->server == g->server;
+	return false;
 }
 
 static void look_at_sessions(struct worker *w, struct gather *g)
@@ -165,30 +165,9 @@ static void look_at_sessions(struct worker *w, struct gather *g)
 		if (g->what == LIST_ALL || g->what == LIST_ONE) {
 			put(g, w, &seen);
 		} else {
-			conn_end(&s->conn, 'K', 'D');
-			session_close(w, s);
+			session_kill(w, s);
 		}
 	}
-}
-
-/*
- * As HAProxy does: who waits is told that there will be no answer. Only who has asked here before is not, once a server was
- * asked: without a word he may ask anew himself (RFC 9112, section 9.5).
- */
-static void end_client(struct worker *w, struct client *c)
-{
-	struct exchange *x = c->exchange;
-	bool waits = x && x->state >= EXCHANGE_QUEUED && x->state < EXCHANGE_ASKED;
-	bool asked = x && x->state == EXCHANGE_ASKED && x->up.done && !c->not_first;
-
-	if (waits)
-		exchange_fail(w, x, 503, 'K', x->state == EXCHANGE_QUEUED ? 'Q' : 'C');
-	else if (x)
-		exchange_fail(w, x, asked ? 502 : 0, 'K', asked ? 'H' : 'D');
-	if (waits || asked)
-		client_run(w, c);
-	else
-		client_close(w, c);
 }
 
 static void look_at_clients(struct worker *w, struct gather *g)
@@ -206,7 +185,7 @@ static void look_at_clients(struct worker *w, struct gather *g)
 			put(g, w, &seen);
 			continue;
 		}
-		end_client(w, c);
+		client_kill(w, c);
 	}
 }
 
@@ -216,8 +195,12 @@ static void ask(struct worker *w, void *arg)
 {
 	struct gather *g = arg;
 
-	look_at_sessions(w, g);
-	look_at_clients(w, g);
+	if (g->what == END_OF_SERVER) {
+		sessions_kill(w, g->server);
+	} else {
+		look_at_sessions(w, g);
+		look_at_clients(w, g);
+	}
 	if (atomic_fetch_sub(&g->left, 1) == 1)
 		engine_post_own(g->e, &g->answer, gathered, g);
 }

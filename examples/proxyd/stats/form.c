@@ -60,6 +60,10 @@ static int act(struct engine *e, struct server *s, const char *action, uint64_t 
 		return admin_set_agent_verdict(s, true);
 	if (!strcmp(action, "adown"))
 		return admin_set_agent_verdict(s, false);
+	if (!strcmp(action, "shutdown")) {
+		admin_kill_sessions(e, s);
+		return 0;
+	}
 	return -1000;
 }
 

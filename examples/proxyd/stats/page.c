@@ -140,7 +140,7 @@ static void end_section(struct page *p)
 			    "<option value=\"maint\">maintenance</option><option value=\"dhlth\">do not check</option>"
 			    "<option value=\"ehlth\">check</option><option value=\"hrunn\">count as up</option>"
 			    "<option value=\"hnolb\">count as stopping</option><option value=\"hdown\">count as down"
-			    "</option></select></label><button>Apply</button></fieldset></form>");
+			    "</option><option value=\"shutdown\">end sessions</option></select></label><button>Apply</button></fieldset></form>");
 	out_text(o, "</section>");
 }
 

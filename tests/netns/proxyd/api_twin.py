@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 
-from support import Asked, Proxy, Server, ask_api, main, read_all, read_head, read_message, unix_connect, until
+from support import Asked, Proxy, Server, ask_api, free_port, main, read_all, read_head, read_message, unix_connect, until
 
 HTTP = """
 global
@@ -377,6 +377,39 @@ def test_forms_of_the_page(binary):
                 assert f"/s;st={result}\r\n" in read_all(s).decode(), (form, result)
             row = ask_api(f"{folder}/api", "show stat l 4 -1").splitlines()[1].split(",")
             assert row[17] == status, (form, row[17])
+
+
+def test_the_form_ends_sessions_of_a_server(binary):
+    """One that waits for its answer is told so, one in mode tcp ends."""
+
+    def hold(server, c):
+        server.counted()
+        c.recv(999)
+        c.recv(999)
+
+    held, tcp = Server(hold), free_port()
+    text = (
+        "global\ndefaults\n    mode http\n    timeout connect 2s\n    timeout client 20s\n    timeout server 20s\n"
+        f"listen l\n    bind 127.0.0.1:{{port}}\n    stats uri /s\n    stats admin if TRUE\n    server s 127.0.0.1:{held.port}\n"
+        f"listen t\n    mode tcp\n    bind 127.0.0.1:{tcp}\n    server s 127.0.0.1:{held.port}\n"
+    )
+
+    def end(p, backend):
+        form = f"s=s&action=shutdown&b={backend}"
+        with p.connect() as s:
+            s.sendall(f"POST /s HTTP/1.1\r\nHost: h\r\nContent-Length: {len(form)}\r\nConnection: close\r\n\r\n{form}".encode())
+            assert "/s;st=DONE\r\n" in read_all(s).decode()
+
+    with Asked(binary, text) as a, a.proxy.connect() as asks, a.proxy.connect(tcp) as talks:
+        asks.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        talks.sendall(b"x")
+        until("the server has both", lambda: held.count == 2)
+        end(a.proxy, "l")
+        assert read_head(asks).startswith(b"HTTP/1.1 502 ")
+        assert a.row("t/s", "scur") == ["1"]
+        end(a.proxy, "t")
+        assert read_all(talks) == b""
+        until("none is left", lambda: a.row("l/s", "scur") == a.row("t/s", "scur") == ["0"])
 
 
 def test_half_a_command_does_nothing(binary):

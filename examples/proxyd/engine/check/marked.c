@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sessions that are ended at once: on-marked-down shutdown-sessions, on-marked-up shutdown-backup-sessions, and
- * hard-stop-after for those of a configuration that a reload took the place of. The control thread tells the workers,
+ * Sessions that are ended at once: on-marked-down shutdown-sessions, on-marked-up shutdown-backup-sessions, an
+ * operator's word, and hard-stop-after for those of a configuration that a reload took the place of. The control thread tells the workers,
  * each ends its own. A session that was given the server just before sees that nothing is there, as ever.
  */
+#include "engine/admin.h"
 #include "engine/control.h"
 #include "engine/http/http.h"
 #include "log.h"
@@ -58,6 +59,56 @@ static void tell_workers(struct engine *e, struct server *s, void (*fn)(struct w
 	for (unsigned i = 0; i < e->n_workers; i++)
 		if (worker_post(e->worker[i], fn, s) < 0)
 			log_err("worker %u keeps sessions of %s/%s: out of memory", i, s->pool->name, s->name);
+}
+
+/* ---- An operator's word ---- */
+
+void session_kill(struct worker *w, struct session *s)
+{
+	conn_end(&s->conn, 'K', 'D');
+	session_close(w, s);
+}
+
+/*
+ * As HAProxy does: who waits is told that there will be no answer. Only who has asked here before is not, once a server was
+ * asked: without a word he may ask anew himself (RFC 9112, section 9.5).
+ */
+void client_kill(struct worker *w, struct client *c)
+{
+	struct exchange *x = c->exchange;
+	bool waits = x && x->state >= EXCHANGE_QUEUED && x->state < EXCHANGE_ASKED;
+	bool asked = x && x->state == EXCHANGE_ASKED && x->up.done && !c->not_first;
+
+	if (waits)
+		exchange_fail(w, x, 503, 'K', x->state == EXCHANGE_QUEUED ? 'Q' : 'C');
+	else if (x)
+		exchange_fail(w, x, asked ? 502 : 0, 'K', asked ? 'H' : 'D');
+	if (waits || asked)
+		client_run(w, c);
+	else
+		client_close(w, c);
+}
+
+void sessions_kill(struct worker *w, void *server)
+{
+	struct session *s, *next_session;
+	struct client *c, *next_client;
+
+	for (s = LIST_FIRST(&w->sessions); s; s = next_session) {
+		next_session = LIST_NEXT(s, entry);
+		if (s->seeker.server == server)
+			session_kill(w, s);
+	}
+	for (c = w->http ? LIST_FIRST(&w->http->clients) : NULL; c; c = next_client) {
+		next_client = LIST_NEXT(c, entry);
+		if (c->exchange && c->exchange->seeker.server == server)
+			client_kill(w, c);
+	}
+}
+
+void admin_kill_sessions(struct engine *e, struct server *s)
+{
+	tell_workers(e, s, sessions_kill);
 }
 
 /* ---- hard-stop-after ---- */
