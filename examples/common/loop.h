@@ -74,6 +74,26 @@ struct loop_object {
 };
 int loop_add_object(struct loop *l, const struct loop_object *o, struct loop_source **ret);
 
+/*
+ * Defines KIND_join(), which adds a `struct KIND` by its calls KIND_fd, KIND_deadline and KIND_dispatch. The two
+ * wrappers are there because calling those through pointers of another type would be undefined.
+ */
+#define LOOP_JOINS(KIND)                                                                                         \
+	static uint64_t KIND##_due(const void *object)                                                           \
+	{                                                                                                        \
+		return KIND##_deadline(object);                                                                  \
+	}                                                                                                        \
+	static int KIND##_turn(void *object, uint64_t now_ns)                                                    \
+	{                                                                                                        \
+		return KIND##_dispatch(object, now_ns);                                                          \
+	}                                                                                                        \
+	static int KIND##_join(struct KIND *object, const char *name, struct loop *l, struct loop_source **ret)  \
+	{                                                                                                        \
+		const struct loop_object o = {name, KIND##_fd(object), KIND##_due, KIND##_turn, object};         \
+                                                                                                                 \
+		return loop_add_object(l, &o, ret);                                                              \
+	}
+
 /* Signals of the set are blocked and handed to `fn` one by one. Once per loop. */
 typedef void loop_signal_fn(struct loop *l, const struct signalfd_siginfo *info, void *userdata);
 int loop_add_signals(struct loop *l, const sigset_t *set, loop_signal_fn *fn, void *userdata);

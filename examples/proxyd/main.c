@@ -279,74 +279,11 @@ static void on_signal(struct loop *l, const struct signalfd_siginfo *info, void 
 
 /* ---- Start ---- */
 
-static int engine_turn(void *object, uint64_t now_ns)
-{
-	return engine_dispatch(object, now_ns);
-}
-
-static int health_turn(void *object, uint64_t now_ns)
-{
-	return engine_health_dispatch(object, now_ns);
-}
-
-static uint64_t health_deadline(const void *object)
-{
-	return engine_health_deadline(object);
-}
-
-static int names_turn(void *object, uint64_t now_ns)
-{
-	return engine_names_dispatch(object, now_ns);
-}
-
-static uint64_t names_deadline(const void *object)
-{
-	return engine_names_deadline(object);
-}
-
-static int rings_turn(void *object, uint64_t now_ns)
-{
-	return engine_rings_dispatch(object, now_ns);
-}
-
-static uint64_t rings_due(const void *object)
-{
-	return engine_rings_deadline(object);
-}
-
-static int forwards_turn(void *object, uint64_t now_ns)
-{
-	return engine_forwards_dispatch(object, now_ns);
-}
-
-static uint64_t forwards_due(const void *object)
-{
-	return engine_forwards_deadline(object);
-}
-
-static int mails_turn(void *object, uint64_t now_ns)
-{
-	return engine_mails_dispatch(object, now_ns);
-}
-
-static uint64_t mails_due(const void *object)
-{
-	return engine_mails_deadline(object);
-}
-
 static int join_loop(struct daemon *d)
 {
 	static const int heard[] = {SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP,
 				    /* HAProxy's: listeners rest, go on, memory is told of */
 				    SIGTTOU, SIGTTIN, SIGQUIT};
-	const struct loop_object joins[] = {
-	    {.name = "engine", .fd = engine_fd(d->engine), .dispatch = engine_turn, .object = d->engine},
-	    {.name = "health", .fd = engine_health_fd(d->engine), .deadline = health_deadline, .dispatch = health_turn, .object = d->engine},
-	    {.name = "resolvers", .fd = engine_names_fd(d->engine), .deadline = names_deadline, .dispatch = names_turn, .object = d->engine},
-	    {.name = "rings", .fd = engine_rings_fd(d->engine), .deadline = rings_due, .dispatch = rings_turn, .object = d->engine},
-	    {.name = "log-forward", .fd = engine_forwards_fd(d->engine), .deadline = forwards_due, .dispatch = forwards_turn, .object = d->engine},
-	    {.name = "mails", .fd = engine_mails_fd(d->engine), .deadline = mails_due, .dispatch = mails_turn, .object = d->engine},
-	};
 	sigset_t set;
 	int e = loop_new(&d->loop);
 
@@ -356,8 +293,8 @@ static int join_loop(struct daemon *d)
 	for (size_t i = 0; i < sizeof(heard) / sizeof(heard[0]); i++)
 		sigaddset(&set, heard[i]);
 	e = loop_add_signals(d->loop, &set, on_signal, d);
-	for (size_t i = 0; !e && i < sizeof(joins) / sizeof(joins[0]); i++)
-		e = loop_add_object(d->loop, &joins[i], NULL);
+	if (!e)
+		e = engine_join(d->engine, d->loop);
 	if (!e)
 		e = loop_add_timer(d->loop, on_hard_stop, d, &d->hard_stop);
 	if (!e)

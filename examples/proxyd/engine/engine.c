@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The engine as a whole: made, given a configuration (engine_apply, which is what a reload calls, too), joined to the
+ * control thread's loop, drained, freed. set.c makes the objects of a configuration, worker.c runs them.
+ */
 #include "engine.h"
 
 #include <errno.h>
@@ -350,13 +354,9 @@ void engine_free(struct engine *e)
 	free(e);
 }
 
-int engine_fd(const struct engine *e)
+static int hear_workers(void *engine, uint64_t now_ns)
 {
-	return e->wake_fd;
-}
-
-int engine_dispatch(struct engine *e, uint64_t now_ns)
-{
+	struct engine *e = engine;
 	struct set *s;
 	uint64_t n;
 
@@ -377,21 +377,18 @@ int engine_dispatch(struct engine *e, uint64_t now_ns)
 	return 0;
 }
 
-int engine_health_fd(const struct engine *e)
+static uint64_t checks_due(const void *engine)
 {
-	return health_engine_fd(e->health);
-}
-
-uint64_t engine_health_deadline(const struct engine *e)
-{
+	const struct engine *e = engine;
 	uint64_t first = health_engine_deadline(e->health), slow = pools_deadline(e), end = sets_deadline(e);
 
 	first = slow < first ? slow : first;
 	return end < first ? end : first;
 }
 
-int engine_health_dispatch(struct engine *e, uint64_t now_ns)
+static int run_checks(void *engine, uint64_t now_ns)
 {
+	struct engine *e = engine;
 	int r;
 
 	pools_tick(e, now_ns);
@@ -401,64 +398,28 @@ int engine_health_dispatch(struct engine *e, uint64_t now_ns)
 	return r;
 }
 
-int engine_rings_fd(const struct engine *e)
-{
-	return rings_fd(e->rings);
-}
+LOOP_JOINS(dns)
+LOOP_JOINS(rings)
+LOOP_JOINS(forwards)
+LOOP_JOINS(mails)
 
-uint64_t engine_rings_deadline(const struct engine *e)
+int engine_join(struct engine *e, struct loop *l)
 {
-	return rings_deadline(e->rings);
-}
+	const struct loop_object workers = {.name = "engine", .fd = e->wake_fd, .dispatch = hear_workers, .object = e};
+	const struct loop_object checks = {"health", health_engine_fd(e->health), checks_due, run_checks, e};
+	int r = loop_add_object(l, &workers, NULL);
 
-int engine_rings_dispatch(struct engine *e, uint64_t now_ns)
-{
-	return rings_dispatch(e->rings, now_ns);
-}
-
-int engine_forwards_fd(const struct engine *e)
-{
-	return forwards_fd(e->forwards);
-}
-
-uint64_t engine_forwards_deadline(const struct engine *e)
-{
-	return forwards_deadline(e->forwards);
-}
-
-int engine_forwards_dispatch(struct engine *e, uint64_t now_ns)
-{
-	return forwards_dispatch(e->forwards, now_ns);
-}
-
-int engine_mails_fd(const struct engine *e)
-{
-	return mails_fd(e->mails);
-}
-
-uint64_t engine_mails_deadline(const struct engine *e)
-{
-	return mails_deadline(e->mails);
-}
-
-int engine_mails_dispatch(struct engine *e, uint64_t now_ns)
-{
-	return mails_dispatch(e->mails, now_ns);
-}
-
-int engine_names_fd(const struct engine *e)
-{
-	return dns_fd(e->dns);
-}
-
-uint64_t engine_names_deadline(const struct engine *e)
-{
-	return dns_deadline(e->dns);
-}
-
-int engine_names_dispatch(struct engine *e, uint64_t now_ns)
-{
-	return dns_dispatch(e->dns, now_ns);
+	if (!r)
+		r = loop_add_object(l, &checks, NULL);
+	if (!r)
+		r = dns_join(e->dns, "resolvers", l, NULL);
+	if (!r)
+		r = rings_join(e->rings, "rings", l, NULL);
+	if (!r)
+		r = forwards_join(e->forwards, "log-forward", l, NULL);
+	if (!r)
+		r = mails_join(e->mails, "mails", l, NULL);
+	return r;
 }
 
 void engine_count(const struct engine *e, uint64_t *ret_open, uint64_t *ret_total)

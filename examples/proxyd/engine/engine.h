@@ -24,6 +24,7 @@
 
 struct engine;
 struct ask;
+struct loop;
 
 struct engine_opts {
 	unsigned threads; /* 1..CFG_THREADS_MAX */
@@ -33,7 +34,7 @@ struct engine_opts {
 	unsigned pipe_size; /* bytes of a pipe for large bodies; 0: the default */
 	/* Answers a request for statistics: sets status and text of `ask` (ask.h). NULL: there are none. */
 	void (*answer)(void *userdata, struct ask *ask);
-	/* Drained, and no connection is left; called by engine_dispatch. NULL: nobody asks. */
+	/* Drained, and no connection is left; called by the loop. NULL: nobody asks. */
 	void (*idle)(void *userdata);
 	void *userdata;
 };
@@ -75,24 +76,11 @@ void engine_drain(struct engine *e);
 /* Ends all connections and threads, and frees. NULL is fine. */
 void engine_free(struct engine *e);
 
-/* Joins a loop: readable when a worker has news, when checks are due, when answers of names came, and when rings have lines or there is mail to send. */
-int engine_fd(const struct engine *e);
-int engine_dispatch(struct engine *e, uint64_t now_ns);
-int engine_health_fd(const struct engine *e);
-uint64_t engine_health_deadline(const struct engine *e);
-int engine_health_dispatch(struct engine *e, uint64_t now_ns);
-int engine_names_fd(const struct engine *e);
-uint64_t engine_names_deadline(const struct engine *e);
-int engine_names_dispatch(struct engine *e, uint64_t now_ns);
-int engine_rings_fd(const struct engine *e);
-uint64_t engine_rings_deadline(const struct engine *e);
-int engine_rings_dispatch(struct engine *e, uint64_t now_ns);
-int engine_forwards_fd(const struct engine *e);
-uint64_t engine_forwards_deadline(const struct engine *e);
-int engine_forwards_dispatch(struct engine *e, uint64_t now_ns);
-int engine_mails_fd(const struct engine *e);
-uint64_t engine_mails_deadline(const struct engine *e);
-int engine_mails_dispatch(struct engine *e, uint64_t now_ns);
+/*
+ * From here on the loop serves the control thread's work: news of workers, checks, answers of names, rings, forwarded
+ * log lines and mail. 0 or -errno.
+ */
+int engine_join(struct engine *e, struct loop *l);
 
 /* Connections open now, accepted ever. */
 void engine_count(const struct engine *e, uint64_t *ret_open, uint64_t *ret_total);

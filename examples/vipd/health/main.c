@@ -122,6 +122,8 @@ static void on_turn_end(struct loop *l, void *userdata)
 	health_tell_waiting(userdata);
 }
 
+LOOP_JOINS(health_engine)
+
 static int set_up(struct health *h)
 {
 	const struct health_engine_ops ops = {
@@ -134,11 +136,6 @@ static int set_up(struct health *h)
 				       .userdata = h,
 				       .seed = (uint64_t)getpid() ^ loop_clock_ns(),
 				       .slack_ns = CHECK_SLACK_NS};
-	struct loop_object object = {
-	    .name = "checks",
-	    .deadline = (uint64_t(*)(const void *))(void (*)(void))health_engine_deadline,
-	    .dispatch = (int (*)(void *, uint64_t))(void (*)(void))health_engine_dispatch,
-	};
 	int r = loop_new(&h->loop);
 
 	if (r >= 0)
@@ -154,9 +151,7 @@ static int set_up(struct health *h)
 	r = health_start_checks(h);
 	if (r < 0)
 		return r;
-	object.fd = health_engine_fd(h->engine);
-	object.object = h->engine;
-	r = loop_add_object(h->loop, &object, NULL);
+	r = health_engine_join(h->engine, "checks", h->loop, NULL);
 	if (r >= 0)
 		r = loop_add_fd(h->loop, h->birth->ends.control, EPOLLIN, on_control, h, NULL);
 	if (r >= 0)

@@ -86,15 +86,12 @@ static size_t list_addresses(const struct conf *c, struct suspend_address *ret)
 	return n;
 }
 
+LOOP_JOINS(ha_net_monitor)
+
 static int watch(struct suspend *s)
 {
 	const struct ha_net_monitor_ops ops = {
 	    .size = sizeof(ops), .address_added = on_added, .address_removed = on_removed};
-	struct loop_object o = {
-	    .name = "addresses",
-	    .deadline = (uint64_t(*)(const void *))(void (*)(void))ha_net_monitor_deadline,
-	    .dispatch = (int (*)(void *, uint64_t))(void (*)(void))ha_net_monitor_dispatch,
-	};
 	const struct ha_net_monitor_opts own = {
 	    .size = sizeof(own),
 	    .transport = s->health->has_suspend_socket ? &s->health->suspend_socket : NULL};
@@ -102,9 +99,7 @@ static int watch(struct suspend *s)
 
 	if (r < 0)
 		return r;
-	o.fd = ha_net_monitor_fd(s->monitor);
-	o.object = s->monitor;
-	return loop_add_object(s->health->loop, &o, NULL);
+	return ha_net_monitor_join(s->monitor, "addresses", s->health->loop, NULL);
 }
 
 int health_suspend_prepare(struct health *h)

@@ -238,6 +238,8 @@ static int open_net(struct kernel *k)
 	return r < 0 ? r : ha_net_new(&o, &k->net);
 }
 
+LOOP_JOINS(ha_net_monitor)
+
 static int watch_kernel(struct kernel *k)
 {
 	struct ha_net_monitor_opts m = {.size = sizeof(m)};
@@ -251,11 +253,6 @@ static int watch_kernel(struct kernel *k)
 	    .address_removed = on_address,
 	    .resynced = on_resynced,
 	};
-	struct loop_object o = {
-	    .name = "links and addresses",
-	    .deadline = (uint64_t(*)(const void *))(void (*)(void))ha_net_monitor_deadline,
-	    .dispatch = (int (*)(void *, uint64_t))(void (*)(void))ha_net_monitor_dispatch,
-	};
 	int r = netlink_open(&k->conf->globals.vrrp_monitor, NETLINK_ROUTE, "vrrp_netlink_monitor",
 			     &t, &m.transport);
 
@@ -263,9 +260,7 @@ static int watch_kernel(struct kernel *k)
 		r = ha_net_monitor_new(&m, &ops, k, &k->monitor);
 	if (r < 0)
 		return r;
-	o.fd = ha_net_monitor_fd(k->monitor);
-	o.object = k->monitor;
-	return loop_add_object(k->loop, &o, NULL);
+	return ha_net_monitor_join(k->monitor, "links and addresses", k->loop, NULL);
 }
 
 static void on_settle(struct loop *l, void *userdata)

@@ -157,23 +157,18 @@ static void close_hop(struct bfds *b, struct bfd_hop *h)
 	h->ifindex = 0;
 }
 
+LOOP_JOINS(ha_bfd_link)
+
 static int open_hop(struct bfds *b, struct bfd_hop *h, uint32_t ifindex)
 {
 	const struct ha_bfd_link_opts o = {
 	    .size = sizeof(o), .family = h->family, .multihop = !h->interface, .ifindex = ifindex};
-	struct loop_object object = {
-	    .name = "BFD",
-	    .deadline = (uint64_t(*)(const void *))(void (*)(void))ha_bfd_link_deadline,
-	    .dispatch = (int (*)(void *, uint64_t))(void (*)(void))ha_bfd_link_dispatch,
-	};
 	int r = ha_bfd_link_new(&o, &h->link);
 
 	if (r < 0)
 		return r;
 	h->ifindex = ifindex;
-	object.fd = ha_bfd_link_fd(h->link);
-	object.object = h->link;
-	r = loop_add_object(b->vrrp->loop, &object, &h->source);
+	r = ha_bfd_link_join(h->link, "BFD", b->vrrp->loop, &h->source);
 	if (r < 0)
 		close_hop(b, h);
 	return r;

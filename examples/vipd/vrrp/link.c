@@ -250,6 +250,8 @@ static void on_unknown_vrid(uint8_t vrid, const struct ha_ip *source, void *user
 	    s->interface, from, vrid);
 }
 
+LOOP_JOINS(ha_vrrp_link)
+
 static int speak(struct speaker *s)
 {
 	int64_t garp_ms, gna_ms;
@@ -266,23 +268,15 @@ static int speak(struct speaker *s)
 	    .unknown_vrid = on_unknown_vrid,
 	    .shares_vrids = s->shares_vrids,
 	};
-	struct loop_object object = {
-	    .name = s->interface,
-	    .deadline = (uint64_t(*)(const void *))(void (*)(void))ha_vrrp_link_deadline,
-	    .dispatch = (int (*)(void *, uint64_t))(void (*)(void))ha_vrrp_link_dispatch,
-	};
 	int r;
 
 	conf_garp_intervals(s->vrrp->birth->conf, s->interface, &garp_ms, &gna_ms);
 	o.garp_interval_ns = (uint64_t)garp_ms * NS_PER_MS;
 	o.gna_interval_ns = (uint64_t)gna_ms * NS_PER_MS;
 	r = ha_vrrp_link_new(&o, &s->link);
-
 	if (r < 0)
 		return r;
-	object.fd = ha_vrrp_link_fd(s->link);
-	object.object = s->link;
-	return loop_add_object(s->vrrp->loop, &object, &s->source);
+	return ha_vrrp_link_join(s->link, s->interface, s->vrrp->loop, &s->source);
 }
 
 void speakers_on_socket(struct vrrp *v, const struct msg *m, int fd)
