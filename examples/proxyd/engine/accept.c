@@ -1,23 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Listening sockets of a worker: taking connections, and not taking them when there is no room. */
-#include "count.h"
-#include "engine/http/http.h"
-#include "io.h"
-
+/*
+ * Listening sockets of a worker: taking connections, and not taking them while there is no room. An accepted connection
+ * begins in session_begin.c (mode tcp) or in http/client.c (mode http).
+ */
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "count.h"
+#include "engine/http/http.h"
+#include "io.h"
 #include "log.h"
-#include "netscaler_cip.h"
-#include "proxy_protocol.h"
-#include "rule_store.h"
 
 #define ACCEPTS_PER_EVENT 4
 #define ACCEPTS_AT_END 65536		/* more than a backlog holds */
@@ -149,294 +144,18 @@ struct endpoint client_of(const struct set_listener *l, const struct sockaddr_st
 	return e;
 }
 
-static struct session *session_new(struct worker *w, const struct accepted *a)
-{
-	struct frontend *f = a->at->frontend;
-	struct session *s;
-
-	if (timers_reserve(&w->timers, w->n_sessions + 1) < 0)
-		return NULL;
-	s = malloc(sizeof(*s));
-	if (!s)
-		return NULL;
-	*s = (struct session){
-	    .spent = -1,
-	    .handle = {[CONN_CLIENT] = {HANDLE_CLIENT, a->fd, NULL},
-		       [CONN_SERVER] = {HANDLE_SERVER, -1, NULL}},
-	    .frontend = f,
-	    .seeker.backend = f->backend,
-	    .accepted_ns = w->now_ns,
-	    .client = a->client,
-	};
-	conn_begin(&s->conn, w->now_ns);
-	LIST_INSERT_HEAD(&w->sessions, s, entry);
-	w->n_sessions++;
-	f->set->worker[w->index].sessions++;
-	atomic_fetch_add_explicit(&w->n_open, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&w->n_total, 1, memory_order_relaxed);
-	return s;
-}
-
-static void end_session(struct worker *w, struct session *s, char who, char phase)
-{
-	conn_end(&s->conn, who, phase);
-	session_close(w, s);
-}
-
-static bool watch_client(struct worker *w, struct session *s)
-{
-	if (session_watch(w, s, CONN_CLIENT) == 0)
-		return true;
-	end_session(w, s, 'R', 'C');
-	return false;
-}
-
-/*
- * All in one go (a client that speaks first has mostly spoken by now): read, find a server,
- * connect, send. Four wake-ups become none.
- */
-static void serve(struct worker *w, struct session *s, bool watched)
-{
-	struct conn_side *client = &s->conn.side[CONN_CLIENT];
-	ssize_t n = handle_recv(&s->handle[CONN_CLIENT], w->scratch, sizeof(w->scratch));
-
-	if (n > 0) {
-		conn_did_read(&s->conn, CONN_CLIENT, (size_t)n, false, w->now_ns);
-		/* As in relay.c: what comes behind a short read has its own event, but for a FIN that was told with it. */
-		client->readable = client->hup || client->urgent ||
-				   !handle_is_emptied(&s->handle[CONN_CLIENT], (size_t)n, sizeof(w->scratch));
-	} else if (n == 0) {
-		conn_saw_eof(&s->conn, CONN_CLIENT);
-	} else if (errno != EAGAIN && errno != EINTR) {
-		end_session(w, s, 'C', 'C');
-		return;
-	}
-	session_dispatch(w, s, w->scratch, n > 0 ? (size_t)n : 0);
-	if (s->on == SESSION_ON_DEAD || (!watched && !watch_client(w, s)))
-		return;
-	session_run(w, s);
-}
-
-/* It is known where it is from: rules, then a server. */
-static void look(struct worker *w, struct session *s, bool watched)
-{
-	if (s->frontend->connectlog && s->phase != SESSION_INSPECTED)
-		log_connect(w, s->frontend, &s->client, session_target(s),
-			    s->handle[CONN_CLIENT].fd);
-	switch (session_inspect(w, s)) {
-	case INSPECT_DONE:
-		s->phase = SESSION_SERVED;
-		if (s->seeker.backend ? s->seeker.backend->http != NULL : s->store && s->store->to_http)
-			session_upgrade(w, s, watched);
-		else if (s->seeker.backend)
-			serve(w, s, watched);
-		else
-			end_session(w, s, 'S', 'C');
-		break;
-	case INSPECT_WAIT:
-		s->phase = SESSION_INSPECTED;
-		if (watched || watch_client(w, s))
-			session_arm(w, s);
-		break;
-	case INSPECT_OVER:
-		break;
-	}
-}
-
-void session_first_look(struct worker *w, struct session *s)
-{
-	s->phase = SESSION_SERVED;
-	look(w, s, false);
-}
-
-void session_shake(struct worker *w, struct session *s)
-{
-	struct tls *tls = s->handle[CONN_CLIENT].tls;
-	struct endpoint to = *session_target(s);
-	const struct connection_ends ends = {s->frontend, s->handle[CONN_CLIENT].fd, &s->client, &to, &s->store, s->bind};
-
-	switch (tls_handshake(tls)) {
-	case 0:
-		s->shaking = false;
-		count_handshake(w, s->frontend, tls, true);
-		look(w, s, true);
-		break;
-	case -EAGAIN:
-		session_arm(w, s);
-		break;
-	default:
-		shake_failed(w, &ends, tls);
-		end_session(w, s, 'P', 'R');
-	}
-}
-
-/* What rules and log lines may ask for. False: no memory. */
-static bool keep_greeting(const struct connection_ends *c, const struct proxy_ends *ends)
-{
-	struct rule_store *store;
-
-	if (!c->frontend->rules && !c->frontend->proxy->formats)
-		return true;
-	store = rule_store_get(c->store);
-	if (!store)
-		return false;
-	store->greeted = true;
-	return rule_store_text(&store->pp_authority, ends->authority, ends->authority_len) &&
-	       rule_store_text(&store->pp_unique_id, ends->unique_id, ends->unique_id_len);
-}
-
-bool listener_greets(const struct set_listener *l, struct rule_store **store, bool *ret_greeting)
-{
-	*ret_greeting = l->accept_proxy || l->cip_magic;
-	if (!l->cip_magic)
-		return true;
-	if (!rule_store_get(store))
-		return false;
-	(*store)->expects_cip = true;
-	(*store)->proxy_follows = l->accept_proxy;
-	(*store)->cip_magic = l->cip_magic;
-	return true;
-}
-
-ssize_t greeting_parse(const struct rule_store *store, const void *data, size_t len, struct proxy_ends *ret)
-{
-	return store && store->expects_cip ? netscaler_cip_parse(data, len, store->cip_magic, ret) : proxy_parse(data, len, ret);
-}
-
-static enum greeting read_header(struct worker *w, const struct connection_ends *c)
-{
-	ssize_t n = recv(c->fd, w->scratch, PROXY_READ_MAX, MSG_PEEK), len;
-	struct proxy_ends ends;
-
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? GREETING_PART : GREETING_BAD;
-	len = n ? greeting_parse(*c->store, w->scratch, (size_t)n, &ends) : -EPROTO;
-	if (len < 0)
-		return GREETING_BAD;
-	if (!len)
-		return GREETING_PART;
-	if (!keep_greeting(c, &ends) || recv(c->fd, w->scratch, (size_t)len, 0) != len)
-		return GREETING_BAD;
-	if (ends.from.ss_family != AF_UNSPEC) {
-		*c->from = endpoint_of(&ends.from);
-		*c->to = endpoint_of(&ends.to);
-	}
-	return GREETING_READ;
-}
-
-/* NetScaler's comes first, as in HAProxy. */
-enum greeting read_greeting(struct worker *w, const struct connection_ends *c)
-{
-	enum greeting g = read_header(w, c);
-
-	if (g != GREETING_READ || !*c->store || !(*c->store)->proxy_follows)
-		return g;
-	(*c->store)->expects_cip = (*c->store)->proxy_follows = false;
-	return read_header(w, c);
-}
-
-static void refuse(struct worker *w, struct session *s)
-{
-	s->phase = SESSION_REFUSED;
-	end_session(w, s, 'P', 'R');
-}
-
-/* The rules of a connection, before and behind its PROXY header; false: it is refused. */
-static bool admit(struct worker *w, struct session *s, bool *greeting)
-{
-	struct endpoint to = *session_target(s);
-	const struct connection_ends ends = {s->frontend, s->handle[CONN_CLIENT].fd, &s->client,
-					     &to, &s->store, s->bind};
-
-	if ((s->phase != SESSION_GREETED && !connection_admit(w, &ends, greeting)) ||
-	    (!*greeting && !connection_known(w, &ends)) || !session_set_target(s, &to)) {
-		refuse(w, s);
-		return false;
-	}
-	return true;
-}
-
-void session_greet(struct worker *w, struct session *s, uint32_t events)
-{
-	struct endpoint to = {0};
-	const struct connection_ends ends = {s->frontend, s->handle[CONN_CLIENT].fd, &s->client,
-					     &to, &s->store, s->bind};
-	bool greeting = false;
-
-	/* the FIN that was announced with it is announced once */
-	s->conn.side[CONN_CLIENT].hup |= (events & (EPOLLRDHUP | EPOLLHUP)) != 0;
-	if (s->phase == SESSION_INSPECTED) {
-		if (events)
-			s->conn.side[CONN_CLIENT].active_ns = w->now_ns;
-		look(w, s, true);
-		return;
-	}
-	switch (read_greeting(w, &ends)) {
-	case GREETING_READ:
-		if (!session_set_target(s, &to)) {
-			end_session(w, s, 'R', 'C');
-			return;
-		}
-		if (s->frontend->rules && !admit(w, s, &greeting))
-			return;
-		s->phase = SESSION_SERVED;
-		if (s->shaking)
-			session_shake(w, s);
-		else
-			look(w, s, true);
-		break;
-	case GREETING_PART:
-		if (!(events & (EPOLLRDHUP | EPOLLHUP)))
-			break; /* else no more comes */
-			       /* fall through */
-	case GREETING_BAD:
-		greeting_failed(w, &ends);
-		end_session(w, s, 'P', 'R');
-	}
-}
-
-static void begin_session(struct worker *w, struct session *s, const struct set_listener *l)
-{
-	struct handle *h = &s->handle[CONN_CLIENT];
-	bool greeting;
-
-	s->shaking = l->tls;
-	s->listener = l->tally;
-	s->bind = l->number;
-	if (!listener_greets(l, &s->store, &greeting)) {
-		end_session(w, s, 'R', 'C');
-		return;
-	}
-	if (s->frontend->rules && !admit(w, s, &greeting))
-		return;
-	if (l->tls && !(h->tls = shake_begin(w, l->tls, h->fd))) {
-		end_session(w, s, 'R', 'C');
-	} else if (!greeting && !s->shaking) {
-		s->phase = SESSION_FRESH;
-		session_list(w, s, SESSION_ON_AGAIN);
-	} else if (watch_client(w, s)) { /* the first event tells what is there already */
-		if (greeting)
-			s->phase = SESSION_GREETED;
-		session_arm(w, s);
-	}
-}
-
 void accepted_begin(struct worker *w, const struct accepted *a)
 {
 	struct frontend *f = a->at->frontend;
-	struct session *s;
 
 	count_opened(w, a->at->tally);
-	s = f->http ? NULL : session_new(w, a);
-	if (f->http ? !client_accept(w, a) : !s) {
-		count_starved(w);
-		close(a->fd);
-		count_closed(w, a->at->tally);
-		gate_leave(w->engine, f->gate);
-		gate_leave(w->engine, &w->engine->gate);
-	} else if (s) {
-		begin_session(w, s, a->at);
-	}
+	if (f->http ? client_accept(w, a) : session_accept(w, a))
+		return;
+	count_starved(w);
+	close(a->fd);
+	count_closed(w, a->at->tally);
+	gate_leave(w->engine, f->gate);
+	gate_leave(w->engine, &w->engine->gate);
 }
 
 /* False: no more now. */

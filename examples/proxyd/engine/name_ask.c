@@ -59,7 +59,7 @@ static void finish(struct worker *w, void *arg)
 	} else if (s) {
 		s->store->name_ask = NULL;
 		set_variable(a, &s->store);
-		session_greet(w, s, 0);
+		session_begin_event(w, s, 0);
 	}
 	ask_free(a);
 	atomic_fetch_sub(&w->engine->n_name_asks, 1);

@@ -507,9 +507,9 @@ enum session_list {
 };
 
 enum session_phase {
-	SESSION_SERVED,
-	SESSION_GREETED,   /* accept-proxy: its header has not come yet */
-	SESSION_INSPECTED, /* tcp-request rules have not decided yet */
+	SESSION_SERVING,    /* the server's: it is looked for, connected to, relayed to */
+	SESSION_GREETING,   /* accept-proxy: its header has not come yet */
+	SESSION_INSPECTING, /* tcp-request content rules have not decided yet */
 	SESSION_REFUSED,   /* they did before there was anything to log */
 	SESSION_FRESH,	   /* accepted in this turn, and not looked at yet */
 };

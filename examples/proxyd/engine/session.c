@@ -2,6 +2,7 @@
 /* A session's clock, its lists and its end. */
 #include "count.h"
 #include "engine/http/http.h"
+#include "greeting.h"
 #include "io.h"
 #include "name_ask.h"
 #include "pace.h"
@@ -56,10 +57,10 @@ static uint64_t deadline_of(const struct session *s)
 
 	if (pace && pace_until(pace) != UINT64_MAX)
 		deadline = pace_until(pace);
-	else if (s->phase == SESSION_SERVED && !s->shaking)
+	else if (s->phase == SESSION_SERVING && !s->shaking)
 		deadline = conn_deadline(&s->conn, t);
 	else {
-		bool shakes = s->frontend->shake_ns && s->shaking && s->phase != SESSION_GREETED;
+		bool shakes = s->frontend->shake_ns && s->shaking && s->phase != SESSION_GREETING;
 		uint64_t client_ns = shakes ? s->frontend->shake_ns : t->client_ns;
 
 		deadline = client_ns ? s->conn.side[CONN_CLIENT].active_ns + client_ns : CONN_NEVER;
@@ -121,8 +122,8 @@ void session_wait(struct worker *w, struct session *s)
 /* What has come until now must do for the rules. */
 static void inspected_long_enough(struct worker *w, struct session *s)
 {
-	if (s->phase == SESSION_INSPECTED) {
-		session_greet(w, s, 0);
+	if (s->phase == SESSION_INSPECTING) {
+		session_begin_event(w, s, 0);
 		return;
 	}
 	s->conn.side[CONN_SERVER].readable = true;
@@ -143,8 +144,8 @@ static void read_on(struct worker *w, struct session *s)
 
 void session_expired(struct worker *w, struct session *s)
 {
-	struct endpoint to = *session_target(s);
-	const struct connection_ends ends = {s->frontend, s->handle[CONN_CLIENT].fd, &s->client, &to, &s->store, s->bind};
+	struct endpoint to;
+	const struct connection_ends ends = session_ends(s, &to);
 	struct conn_timeouts space;
 	uint64_t deadline = deadline_of(s);
 
@@ -161,12 +162,12 @@ void session_expired(struct worker *w, struct session *s)
 		read_on(w, s);
 		return;
 	}
-	if (s->phase == SESSION_SERVED && s->shaking)
+	if (s->phase == SESSION_SERVING && s->shaking)
 		shake_failed(w, &ends, s->handle[CONN_CLIENT].tls);
-	if (s->phase == SESSION_GREETED)
+	if (s->phase == SESSION_GREETING)
 		greeting_failed(w, &ends);
-	if (s->phase != SESSION_SERVED || s->shaking)
-		conn_end(&s->conn, 'c', s->phase == SESSION_INSPECTED ? 'R' : 'C');
+	if (s->phase != SESSION_SERVING || s->shaking)
+		conn_end(&s->conn, 'c', s->phase == SESSION_INSPECTING ? 'R' : 'C');
 	if (conn_expire_half(&s->conn, timeouts(s, &space))) {
 		session_run(w, s);
 		return;
@@ -259,7 +260,7 @@ void session_close(struct worker *w, struct session *s)
 	} else {
 		count_session(w, s);
 		if (s->frontend->tcplog && !s->logged && s->phase != SESSION_REFUSED &&
-		    s->phase != SESSION_GREETED && !s->shaking)
+		    s->phase != SESSION_GREETING && !s->shaking)
 			session_log(w, s, false);
 	}
 	if (s->store && !s->conn.side[CONN_CLIENT].bytes) /* was looked at only: a close with bytes unread is a reset */

@@ -377,7 +377,7 @@ uint64_t session_inspect_deadline(const struct session *s)
 		return CONN_NEVER;
 	if (s->inspects_answer)
 		return end_of_delay(s->store->inspected_ns[2], back->inspect_answer_ns);
-	if (s->phase != SESSION_INSPECTED)
+	if (s->phase != SESSION_INSPECTING)
 		return CONN_NEVER;
 	if (!s->store->switched)
 		return end_of_delay(s->store->inspected_ns[0], front->inspect_ns);

@@ -242,8 +242,8 @@ static void session_event(struct worker *w, struct session *s, enum conn_end end
 	}
 	if (events & EPOLLPRI)
 		side->urgent = true;
-	if (s->phase != SESSION_SERVED) {
-		session_greet(w, s, events);
+	if (s->phase != SESSION_SERVING) {
+		session_begin_event(w, s, events);
 		return;
 	}
 	if (s->shaking) {

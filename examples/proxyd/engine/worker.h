@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A worker's work, in the order a connection meets it: accept.c takes it, handover.c may give it to another worker,
- * connect.c finds it a server, relay.c carries bytes (large transfers by pipe.c), session.c ends it, spent.c keeps what the next one can use, worker.c
- * is the loop around.
+ * session_begin.c asks the rules, session_connect.c finds it a server, relay.c carries bytes (large transfers by
+ * pipe.c), session.c ends it, spent.c keeps the socket that the next one can use. worker.c is the loop around.
  */
 #ifndef PROXYD_ENGINE_WORKER_H
 #define PROXYD_ENGINE_WORKER_H
@@ -89,8 +89,13 @@ struct connection_ends {
 	unsigned bind; /* number of the frontend's line */
 };
 
-/* Does a header come first over this listener, and which? False: no memory. */
-bool listener_greets(const struct set_listener *l, struct rule_store **store, bool *ret_greeting);
+/* A session's; *to, where it went to, is a copy. */
+static inline struct connection_ends session_ends(struct session *s, struct endpoint *to)
+{
+	*to = *session_target(s);
+	return (struct connection_ends){s->frontend, s->handle[CONN_CLIENT].fd, &s->client, to, &s->store, s->bind};
+}
+
 /* tcp-request connection, for one that was just accepted. False: it is not wanted. */
 bool connection_admit(struct worker *w, const struct connection_ends *ends, bool *ret_greeting);
 /* tcp-request session, when it is known where it is from. False: it is not wanted. */
@@ -160,38 +165,34 @@ void listener_add(struct worker *w, struct socket_handle *l);
 /* Takes what waits in the queue of the worker's socket; the last worker closes the sockets of all. */
 void listener_retire(struct worker *w, struct listener *l);
 
-/* ---- steer.c ---- */
-
-/* New connections go to the successor's sockets, if there is one, also while the `ours` of this process are closed. */
-void listener_steer_past(const struct listener *l, unsigned ours);
+/* Accepts again where accepting was paused. */
 void listeners_resume(struct worker *w);
 
 /* Serves a connection that was accepted, in whichever worker. */
 void accepted_begin(struct worker *w, const struct accepted *a);
 
 struct endpoint endpoint_of(const struct sockaddr_storage *a);
-/* The same of who came in there. */
+/* The same of a client that came in over this listener: a unix client's port is the number of its bind line. */
 struct endpoint client_of(const struct set_listener *l, const struct sockaddr_storage *from);
 
-enum greeting {
-	GREETING_READ,
-	GREETING_PART,
-	GREETING_BAD,
-};
+/* ---- steer.c ---- */
 
-/* Takes the PROXY header, and no byte more, out of the socket. */
-/* The header that this connection begins with: as proxy_parse. */
-ssize_t greeting_parse(const struct rule_store *store, const void *data, size_t len, struct proxy_ends *ret);
-enum greeting read_greeting(struct worker *w, const struct connection_ends *ends);
+/* New connections go to the successor's sockets, if there is one, also while the `ours` of this process are closed. */
+void listener_steer_past(const struct listener *l, unsigned ours);
 
-/* More of the PROXY header, or of what rules inspect, may have come. */
-void session_greet(struct worker *w, struct session *s, uint32_t events);
+/* ---- session_begin.c ---- */
+
+/* Takes the accepted socket over. False: no memory. */
+bool session_accept(struct worker *w, const struct accepted *a);
 
 /*
  * At the end of the turn that accepted it: by now its client may have spoken, which spares it a read that finds nothing,
  * a wake-up and a packet.
  */
 void session_first_look(struct worker *w, struct session *s);
+
+/* Its phase is GREETING or INSPECTING, and what is waited for may have come. */
+void session_begin_event(struct worker *w, struct session *s, uint32_t events);
 
 /* The client's TLS handshake may go on. */
 void session_shake(struct worker *w, struct session *s);
@@ -209,9 +210,6 @@ struct tls *shake_begin(struct worker *w, struct tls_front *f, int fd);
 
 /* A client's handshake failed: for the log. */
 void shake_failed(struct worker *w, const struct connection_ends *c, const struct tls *tls);
-
-/* Its PROXY header is malformed, or did not come: for the log and the counters. */
-void greeting_failed(struct worker *w, const struct connection_ends *ends);
 
 /*
  * TLS to a server, on a socket that is connected; begun when h->tls is NULL. 0: done; -EAGAIN: more
@@ -243,9 +241,6 @@ static inline void observe(struct worker *w, struct server *s, enum observed wha
 
 /* ---- connect.c ---- */
 
-/* A session's first server; `early` is what the client sent along with its connection. */
-void session_dispatch(struct worker *w, struct session *s, const char *early, size_t len);
-
 /* Whom a connection to a server is for: it may be made to come from there. */
 struct connect_from {
 	int fd;
@@ -261,6 +256,37 @@ int server_connect(struct server *to, const struct connect_from *from, bool has_
 
 /* Where it is for this client. */
 struct cfg_addr server_target(const struct server *to, const struct connect_from *from);
+
+/* What server_connect does last. `rides`: data is at hand, and the last ACK of the handshake goes with it. 0 or -errno. */
+int server_connect_socket(int fd, const struct cfg_addr *to, bool rides);
+
+/* Something goes before the client's bytes. */
+static inline bool server_has_beginning(const struct server *s)
+{
+	return s->send_proxy || s->tls || s->socks;
+}
+
+/*
+ * Sends the PROXY header to a fresh connection, which takes these few bytes. `more` follow at once;
+ * `target` NULL or without a family: the client socket's own address; `unique_id` NULL: there is none.
+ * False: it is no good.
+ */
+bool server_introduce(int fd, const struct server *server, const struct handle *client_handle,
+		      const struct endpoint *client, const struct endpoint *target, const char *unique_id, bool more);
+
+/* ---- session_connect.c ---- */
+
+/* A session's first server; `early` is what the client sent along with its connection. */
+void session_dispatch(struct worker *w, struct session *s, const char *early, size_t len);
+
+/* The server's socket became writable or failed, while connecting, as these events say. */
+void session_connect_event(struct worker *w, struct session *s, uint32_t events);
+
+/* CONNECTING, RETRY or QUEUED ran out of time. */
+void session_connect_expired(struct worker *w, struct session *s);
+
+/* It waited, and its seeker has a server now. */
+void session_turn(struct worker *w, struct session *s);
 
 /* ---- spent.c ---- */
 
@@ -303,29 +329,6 @@ static inline bool server_sees_client(const struct server *s)
 
 	return s->send_proxy || (source && source->as >= CFG_SOURCE_CLIENT);
 }
-
-/* Something goes before the client's bytes. */
-static inline bool server_has_beginning(const struct server *s)
-{
-	return s->send_proxy || s->tls || s->socks;
-}
-
-/*
- * Sends the PROXY header to a fresh connection, which takes these few bytes. `more` follow at once;
- * `target` NULL or without a family: the client socket's own address; `unique_id` NULL: there is none.
- * False: it is no good.
- */
-bool server_introduce(int fd, const struct server *server, const struct handle *client_handle,
-		      const struct endpoint *client, const struct endpoint *target, const char *unique_id, bool more);
-
-/* The server's socket became writable or failed, while connecting, as these events say. */
-void session_connect_event(struct worker *w, struct session *s, uint32_t events);
-
-/* CONNECTING, RETRY or QUEUED ran out of time. */
-void session_connect_expired(struct worker *w, struct session *s);
-
-/* It waited, and its seeker has a server now. */
-void session_turn(struct worker *w, struct session *s);
 
 /* ---- pool.c ---- */
 

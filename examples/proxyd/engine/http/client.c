@@ -2,6 +2,7 @@
 /* A client's connection: requests are read from it, answers given to it. */
 #include "engine/refused.h"
 #include "engine/count.h"
+#include "engine/greeting.h"
 #include "engine/io.h"
 #include "engine/rule_store.h"
 
@@ -104,7 +105,7 @@ bool client_accept(struct worker *w, const struct accepted *a)
 	count_in(w, c->frontend);
 	if (l->tls && !(c->h.tls = shake_begin(w, l->tls, a->fd)))
 		c->closing = true;
-	if (!listener_greets(l, &c->store, &c->greeting) || !connection_admit(w, &ENDS(c), &c->greeting) ||
+	if (!greeting_expected(l, &c->store, &c->greeting) || !connection_admit(w, &ENDS(c), &c->greeting) ||
 	    (!c->greeting && !client_known(w, c)))
 		client_close(w, c);
 	else if (client_begins_tls(c))
@@ -409,7 +410,7 @@ static bool take_request(struct worker *w, struct client *c)
 
 static void greet(struct worker *w, struct client *c)
 {
-	switch (read_greeting(w, &ENDS(c))) {
+	switch (greeting_read(w, &ENDS(c))) {
 	case GREETING_READ:
 		c->greeting = false;
 		if (!client_known(w, c))

@@ -363,7 +363,8 @@ static void write_line(struct worker *w, const struct frontend *f, const struct 
 	log_message(w, f, &m);
 }
 
-bool connection_error_log(struct worker *w, const struct connection_ends *ends, unsigned code, const char *words)
+/* As error-log-format says. False: it says nothing. */
+static bool write_error_format(struct worker *w, const struct connection_ends *ends, unsigned code, const char *words)
 {
 	const struct frontend *f = ends->frontend;
 	char scratch[SCRATCH];
@@ -378,6 +379,46 @@ bool connection_error_log(struct worker *w, const struct connection_ends *ends, 
 	r.facts_of = ends;
 	write_line(w, f, &f->proxy->formats->error, &r, true, -1);
 	return true;
+}
+
+/* The name of the bind line that a connection came over, else its number, from 1. */
+static void bind_label(const struct frontend *f, int fd, char *buf, size_t cap)
+{
+	struct sockaddr_storage to;
+	socklen_t len = sizeof(to);
+	in_port_t port = 0;
+	const struct cfg_bind *b;
+	unsigned n = 0;
+
+	if (getsockname(fd, (struct sockaddr *)&to, &len) == 0)
+		port = ((struct sockaddr_in *)&to)->sin_port; /* where sockaddr_in6 has it, too */
+	STAILQ_FOREACH (b, &f->proxy->binds, next) {
+		n++;
+		if (((const struct sockaddr_in *)&b->addr.storage)->sin_port == port)
+			break;
+	}
+	if (b && b->name)
+		snprintf(buf, cap, "%s", b->name);
+	else
+		snprintf(buf, cap, "%u", b ? n : 1);
+}
+
+/* HAProxy's "error log format". */
+void log_failed_connection(struct worker *w, const struct connection_ends *c, bool heard, unsigned code, const char *words,
+			   const char *why)
+{
+	const struct frontend *f = c->frontend;
+	char client[64], date[32], label[64], line[320];
+	int len;
+
+	if ((!f->tcplog && !f->httplog) || (f->dontlognull && !heard) || write_error_format(w, c, code, words))
+		return;
+	log_client(c->from, client, sizeof(client));
+	log_date(0, date, sizeof(date));
+	bind_label(f, c->fd, label, sizeof(label));
+	len = snprintf(line, sizeof(line) - 1, "%s [%s] %s/%s: %s", client, date, f->name, label,
+		       why);
+	log_line(w, f, line, len < (int)sizeof(line) - 1 ? (size_t)len : sizeof(line) - 2);
 }
 
 void session_log(struct worker *w, struct session *s, bool early)

@@ -32,8 +32,12 @@ void exchange_facts(const void *view, struct log_facts *f);
 void exchange_run_facts(struct exchange_view *v, const struct endpoint *from,
 			const struct endpoint *to, int fd, struct run *r, struct scratch scratch);
 
-/* A connection that failed before it asked for anything, as error-log-format says. False: it says nothing. */
-bool connection_error_log(struct worker *w, const struct connection_ends *ends, unsigned code, const char *words);
+/*
+ * A connection failed before it asked for anything: a line as error-log-format says, else `why` in HAProxy's form.
+ * `heard`: the client had said something. `code` and `words` are what fc_err and fc_err_str give.
+ */
+void log_failed_connection(struct worker *w, const struct connection_ends *ends, bool heard, unsigned code,
+			   const char *words, const char *why);
 
 /* One line per request. */
 void http_log(const struct exchange_view *v, const struct endpoint *from, const struct endpoint *to,
