@@ -6,7 +6,7 @@
  * IPVS holds one set of services for each network namespace, shared with everybody in it (ipvsadm,
  * keepalived, a container runtime). Nothing is removed that was not claimed (ha_service_claim()).
  * The kernel tells nobody when somebody else changes something: dump, plan and apply again from
- * time to time.
+ * time to time, and look at single services more often.
  *
  * Every call waits for the kernel, which works netlink requests off at once: about 20 µs for a
  * step, so a host with tens of thousands of destinations and a busy loop gives these calls a thread
@@ -64,6 +64,12 @@ LIBHA_API int ha_ipvs_info(struct ha_ipvs *v, uint32_t *ret_version, uint32_t *r
  * kernel's answer makes no sense; -ENOMEM, -EPERM, -errno.
  */
 LIBHA_API int ha_ipvs_dump(struct ha_ipvs *v, struct ha_service_table **ret);
+/*
+ * The same of one service, found by its key: the table is empty when there is none. Two requests. -EINVAL, -E2BIG as
+ * ha_service_check(), else as ha_ipvs_dump().
+ */
+LIBHA_API int ha_ipvs_dump_service(struct ha_ipvs *v, const struct ha_service_opts *service,
+				   struct ha_service_table **ret);
 
 /*
  * Goes the steps of a plan, hundreds per system call. A failing step does not stop the others:

@@ -157,13 +157,11 @@ int ha_ipvs_zero(struct ha_ipvs *v, const struct ha_service_opts *service)
 
 	if (!v)
 		return -EINVAL;
-	r = service ? service_check_sized(service, NULL, &own, NULL, NULL) : 0;
+	r = service ? ipvs_key(service, &own) : 0;
 	if (r < 0)
 		return r;
 	if (v->busy)
 		return -EBUSY;
-	if (service && own.fwmark && !own.address.family)
-		own.address.family = AF_INET;
 	if (service)
 		ipvs_codec_put_key(ipvs_begin(v, 0), IPVS_CMD_ZERO, &own);
 	else

@@ -14,6 +14,9 @@ struct ha_ipvs {
 	bool busy;     /* in a callback */
 };
 
+/* A caller's service, as the kernel names it. 0; -EINVAL, -E2BIG as ha_service_check(). */
+int ipvs_key(const struct ha_service_opts *service, struct ha_service_opts *ret);
+
 /* Begins the one request of a query; its writer. */
 struct writer *ipvs_begin(struct ha_ipvs *v, uint16_t flags);
 

@@ -148,6 +148,15 @@ int ipvs_ask(struct ha_ipvs *v, const struct nl_query_ops *ops, void *userdata)
 	return r == -EINTR ? -EAGAIN : r;
 }
 
+int ipvs_key(const struct ha_service_opts *service, struct ha_service_opts *ret)
+{
+	int r = service_check_sized(service, NULL, ret, NULL, NULL);
+
+	if (r >= 0)
+		service_normalize(ret);
+	return r;
+}
+
 struct writer *ipvs_begin(struct ha_ipvs *v, uint16_t flags)
 {
 	nl_batch_reset(&v->batch);
@@ -173,40 +182,61 @@ int ha_ipvs_info(struct ha_ipvs *v, uint32_t *ret_version, uint32_t *ret_conn_ta
 	return 0;
 }
 
-static int read_all(struct ha_ipvs *v, struct dump *d)
+static int read_dests(struct ha_ipvs *v, struct dump *d, struct ha_service *s)
 {
-	int r;
-
-	nl_genl_put(ipvs_begin(v, NLM_F_DUMP), IPVS_CMD_GET_SERVICE, IPVS_GENL_VERSION);
-	r = ipvs_ask(v, &service_ops, d);
-	for (struct ha_service *s = NULL; !r && (s = ha_service_next(d->table, s));) {
-		d->service = s;
-		ipvs_codec_put_key(ipvs_begin(v, NLM_F_DUMP), IPVS_CMD_GET_DEST, &s->o);
-		r = ipvs_ask(v, &dest_ops, d);
-	}
-	return r;
+	d->service = s;
+	ipvs_codec_put_key(ipvs_begin(v, NLM_F_DUMP), IPVS_CMD_GET_DEST, &s->o);
+	return ipvs_ask(v, &dest_ops, d);
 }
 
-int ha_ipvs_dump(struct ha_ipvs *v, struct ha_service_table **ret)
+static int read_services(struct ha_ipvs *v, struct dump *d)
 {
-	struct dump d = {0};
+	nl_genl_put(ipvs_begin(v, NLM_F_DUMP), IPVS_CMD_GET_SERVICE, IPVS_GENL_VERSION);
+	return ipvs_ask(v, &service_ops, d);
+}
+
+static int read_service(struct ha_ipvs *v, struct dump *d, const struct ha_service_opts *key)
+{
 	int r;
 
-	if (!v || !ret)
-		return -EINVAL;
+	ipvs_codec_put_key(ipvs_begin(v, 0), IPVS_CMD_GET_SERVICE, key);
+	r = ipvs_ask(v, &service_ops, d);
+	return r == -ESRCH ? 0 : r; /* there is none */
+}
+
+/* `key` NULL: all services. */
+static int dump(struct ha_ipvs *v, const struct ha_service_opts *key, struct ha_service_table **ret)
+{
+	struct dump d = {.type = v->type};
+	int r;
+
 	if (v->busy)
 		return -EBUSY;
-	d.type = v->type;
 	r = ha_service_table_new(&d.table);
 	if (r < 0)
 		return r;
-	r = read_all(v, &d);
+	r = key ? read_service(v, &d, key) : read_services(v, &d);
+	for (struct ha_service *s = NULL; !r && (s = ha_service_next(d.table, s));)
+		r = read_dests(v, &d, s);
 	if (r < 0) {
 		ha_service_table_free(d.table);
 		return r;
 	}
 	*ret = d.table;
 	return 0;
+}
+
+int ha_ipvs_dump(struct ha_ipvs *v, struct ha_service_table **ret)
+{
+	return v && ret ? dump(v, NULL, ret) : -EINVAL;
+}
+
+int ha_ipvs_dump_service(struct ha_ipvs *v, const struct ha_service_opts *service, struct ha_service_table **ret)
+{
+	struct ha_service_opts key;
+	int r = v && service && ret ? ipvs_key(service, &key) : -EINVAL;
+
+	return r < 0 ? r : dump(v, &key, ret);
 }
 
 /* ---- Writing ---- */

@@ -266,6 +266,42 @@ static void a_dump_that_lies_gives_no_table(void **state)
 	ha_ipvs_close(v);
 }
 
+static void one_service_is_read_by_its_key(void **state)
+{
+	struct ha_service_opts key = service_of("tcp 192.0.2.1 80 rr"), nothing = {.size = sizeof(nothing)};
+	struct far_end *f = *state;
+	struct ha_service_table *t = NULL;
+	struct ha_ipvs *v;
+	size_t n;
+
+	assert_int_equal(open_at(f, &v), 0);
+	n = f->n_commands;
+	assert_int_equal(ha_ipvs_dump_service(v, &key, &t), 0);
+	assert_int_equal(f->n_commands, n + 2);
+	assert_int_equal(f->commands[n], IPVS_CMD_GET_SERVICE);
+	assert_int_equal(f->commands[n + 1], IPVS_CMD_GET_DEST);
+	assert_non_null(ha_service_find(t, &key));
+	assert_int_equal(ha_dest_count(ha_service_next(t, NULL)), 1);
+	ha_service_table_free(t);
+	f->answer[IPVS_CMD_GET_SERVICE] = -ESRCH;
+	assert_int_equal(ha_ipvs_dump_service(v, &key, &t), 0);
+	assert_int_equal(ha_service_table_count(t), 0);
+	ha_service_table_free(t);
+	t = NULL;
+	f->answer[IPVS_CMD_GET_SERVICE] = -EPERM;
+	assert_int_equal(ha_ipvs_dump_service(v, &key, &t), -EPERM);
+	f->answer[IPVS_CMD_GET_SERVICE] = 0;
+	f->answer[IPVS_CMD_GET_DEST] = -EPERM;
+	assert_int_equal(ha_ipvs_dump_service(v, &key, &t), -EPERM);
+	n = f->n_commands;
+	assert_int_equal(ha_ipvs_dump_service(v, &nothing, &t), -EINVAL);
+	assert_int_equal(ha_ipvs_dump_service(v, NULL, &t), -EINVAL);
+	assert_int_equal(ha_ipvs_dump_service(v, &key, NULL), -EINVAL);
+	assert_int_equal(f->n_commands, n);
+	assert_null(t);
+	ha_ipvs_close(v);
+}
+
 struct told {
 	struct ha_ipvs *v;
 	size_t n;
@@ -519,6 +555,7 @@ int main(void)
 	    TEST(without_the_privilege_opening_says_so),
 	    TEST(closing_closes_the_transport),
 	    TEST(a_dump_that_lies_gives_no_table),
+	    TEST(one_service_is_read_by_its_key),
 	    TEST(a_call_from_inside_a_callback_is_busy),
 	    TEST(what_is_beside_services_is_read_and_set),
 	    TEST(each_error_names_its_step),
