@@ -25,7 +25,12 @@
  * answered elsewhere), send_redirects 0, promote_secondaries 1. Of the interface: arp_ignore 1 and
  * arp_announce 2, so that it neither answers ARP for a virtual address nor asks with one under its
  * own MAC address; what was before stands in the alias of the macvlans and comes back with the last
- * of them, unless somebody else deleted all of them meanwhile: then nobody knows it any more.
+ * of them. When somebody else deleted all of them meanwhile, only who kept an alias knows it:
+ * ha_vrrp_vmac_remember().
+ *
+ * Where /proc/sys is read-only, as in many containers, what is right already is enough. Without the rest the macvlan
+ * serves its addresses, but neighbours may learn two MAC addresses for one of them; only a strict rp_filter, which drops
+ * all that comes for the addresses, and IPv6 that is switched off are errors.
  *
  * On an interface in a VRF the macvlan is in that, too.
  *
@@ -68,13 +73,20 @@ struct ha_vrrp_vmac_opts {
  * Bridge mode, since in keepalived's private mode the kernel hides frames of another router that
  * has the same MAC address from the interface: two Active ones would never hear each other.
  *
- * 0 or -errno, about which ha_net_error_text() says more: -EEXIST, the name is another link's;
- * -EINVAL, options, or the interface is not Ethernet; -ENODEV, there is no such interface; -EROFS
- * or -EACCES, /proc/sys cannot be written; those of ha_net_macvlan_add(). What was made is removed
- * again then.
+ * 0: ha_net_error_text() is "", or names the first setting that /proc/sys does not let be written. Or -errno, about which it
+ * says more: -EEXIST, the name is another link's; -EINVAL, options, or the interface is not Ethernet; -ENODEV, there is no
+ * such interface; -EROFS or -EACCES, /proc/sys cannot be written, and it does not work without; those of
+ * ha_net_macvlan_add(). What was made is removed again then.
  */
 LIBHA_API int ha_vrrp_vmac_ensure(struct ha_net *n, const struct ha_vrrp_vmac_opts *o,
 				  struct ha_net_link *ret);
+
+/*
+ * Of a macvlan that was deleted by somebody else and made anew by ha_vrrp_vmac_ensure(): `alias` is that of the former one
+ * on the same interface, and becomes its own. 0; HA_NET_ALREADY: it is so, or one of the two is nobody's that
+ * ha_vrrp_vmac_ensure() made; -EINVAL; -errno of ha_net_link_set_alias().
+ */
+LIBHA_API int ha_vrrp_vmac_remember(struct ha_net *n, struct ha_net_link *macvlan, const char *alias);
 
 /*
  * Removes the macvlan that ha_vrrp_vmac_ensure() made, in this process or another; with the last

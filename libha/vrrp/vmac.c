@@ -74,6 +74,21 @@ static int put_right(struct ha_net *n, const char *interface, const struct setti
 	return 0;
 }
 
+/* What it can do without: where /proc/sys is read-only, the first of these is told, and the rest goes on. */
+static int put_right_if_possible(struct ha_net *n, const char *interface, const struct setting *s, int value)
+{
+	char told[sizeof(n->text)];
+	int r;
+
+	memcpy(told, n->text, sizeof(told));
+	r = put_right(n, interface, s, value);
+	if (r != -EROFS && r != -EACCES && r != -EPERM)
+		return r;
+	if (*told)
+		memcpy(n->text, told, sizeof(told));
+	return 0;
+}
+
 /* Strict is the larger of the interface's and conf/all's: only 2 overrides a 1 there. */
 static int put_rp_filter_right(struct ha_net *n, const char *interface)
 {
@@ -91,11 +106,11 @@ static int put_macvlan_right(struct ha_net *n, const char *name, uint8_t family)
 	int r = put_rp_filter_right(n, name);
 
 	for (size_t i = 0; !r && i < sizeof(macvlan_settings) / sizeof(*macvlan_settings); i++)
-		r = put_right(n, name, &macvlan_settings[i], macvlan_settings[i].value);
+		r = put_right_if_possible(n, name, &macvlan_settings[i], macvlan_settings[i].value);
 	if (!r && family == AF_INET6)
 		r = put_right(n, name, &enabled, enabled.value);
 	if (!r && family == AF_INET6)
-		r = put_right(n, name, &router, router.value);
+		r = put_right_if_possible(n, name, &router, router.value);
 	return r;
 }
 
@@ -110,7 +125,7 @@ static int put_interface_right(struct ha_net *n, const char *interface)
 
 		net_sysctl_get(s->family, interface, s->key, &now);
 		if (now < s->value)
-			r = put_right(n, interface, s, s->value);
+			r = put_right_if_possible(n, interface, s, s->value);
 	}
 	return r;
 }
@@ -294,6 +309,8 @@ static int make(struct ha_net *n, const struct ha_vrrp_vmac_opts *o,
 	r = ha_net_link_set_alias(n, ret->ifindex, mark);
 	if (r < 0)
 		ha_net_link_remove(n, ret->ifindex);
+	else
+		memcpy(ret->alias, mark, sizeof(ret->alias));
 	return r;
 }
 
@@ -345,6 +362,8 @@ int ha_vrrp_vmac_ensure(struct ha_net *n, const struct ha_vrrp_vmac_opts *given,
 	if (!r)
 		r = put_vrf_right(n, &parent, &l);
 	if (!r)
+		n->text[0] = 0; /* of a question before */
+	if (!r)
 		r = put_macvlan_right(n, o.name, o.family);
 	if (!r)
 		r = put_interface_right(n, parent.name);
@@ -357,6 +376,22 @@ int ha_vrrp_vmac_ensure(struct ha_net *n, const struct ha_vrrp_vmac_opts *given,
 		ha_vrrp_vmac_remove(n, &o);
 		memcpy(n->text, why, sizeof(why));
 	}
+	return r;
+}
+
+int ha_vrrp_vmac_remember(struct ha_net *n, struct ha_net_link *macvlan, const char *alias)
+{
+	struct ha_net_link before = {0};
+	int r;
+
+	if (!n || !macvlan || !alias || strnlen(alias, sizeof(before.alias)) == sizeof(before.alias))
+		return -EINVAL;
+	memcpy(before.alias, alias, strlen(alias));
+	if (!is_marked(macvlan) || !is_marked(&before) || !strcmp(macvlan->alias, alias))
+		return HA_NET_ALREADY;
+	r = ha_net_link_set_alias(n, macvlan->ifindex, alias);
+	if (!r)
+		memcpy(macvlan->alias, before.alias, sizeof(before.alias));
 	return r;
 }
 

@@ -2,6 +2,8 @@
 /* The virtual router MAC address: what a Backup and an Active do, frame by frame. */
 #include "vmac_rig.h"
 
+#include <sys/mount.h>
+
 #include <libha/vrrp_ra.h>
 
 /* ---- the device ---- */
@@ -122,6 +124,72 @@ static void the_interfaces_settings_come_back_with_the_last_one(void **state)
 	assert_int_equal(read_setting("ipv4", HERE, "arp_announce"), 1);
 	assert_int_equal(if_nametoindex("vrrp.51") + if_nametoindex("vrrp.52"), 0);
 	assert_int_equal(ha_vrrp_vmac_remove(net, &one), HA_NET_ALREADY);
+}
+
+/* Somebody deletes all of them, and what they knew is given back by who kept it. */
+static void a_deleted_one_is_made_anew_with_what_it_knew(void **state)
+{
+	const struct ha_vrrp_vmac_opts o = vmac_opts(AF_INET, 51);
+	struct ha_net_link l = ensure(&o), others = {.size = sizeof(others)};
+	char alias[HA_NET_ALIAS_SIZE];
+
+	memcpy(alias, l.alias, sizeof(alias));
+	assert_int_equal(ha_vrrp_vmac_remember(net, &l, alias), HA_NET_ALREADY);
+	run("ip link del vrrp.51");
+	l = ensure(&o);
+	assert_string_not_equal(l.alias, alias); /* the settings are what the first one made of them */
+	assert_int_equal(ha_vrrp_vmac_remember(net, &l, "somebody's"), HA_NET_ALREADY);
+	assert_int_equal(ha_vrrp_vmac_remember(net, &l, ""), HA_NET_ALREADY);
+	assert_int_equal(ha_vrrp_vmac_remember(net, &l, NULL), -EINVAL);
+	assert_int_equal(ha_vrrp_vmac_remember(net, &l, alias), 0);
+	assert_string_equal(l.alias, alias);
+	assert_string_equal(ensure(&o).alias, alias);
+	assert_int_equal(ha_vrrp_vmac_remove(net, &o), 0);
+	assert_int_equal(read_setting("ipv4", HERE, "arp_ignore"), 0);
+	assert_int_equal(read_setting("ipv4", HERE, "arp_announce"), 0);
+	run("ip link add vrrp.51 link " HERE " address 00:00:5e:00:01:33 type macvlan mode bridge");
+	others = ensure(&o);
+	assert_int_equal(ha_vrrp_vmac_remember(net, &others, alias), HA_NET_ALREADY);
+	run("ip link del vrrp.51");
+	run("for s in arp_ignore arp_announce; do echo 0 >/proc/sys/net/ipv4/conf/" HERE "/$s; done");
+}
+
+static void set_read_only(bool yes)
+{
+	assert_int_equal(yes ? mount("/proc/sys", "/proc/sys", NULL, MS_BIND, NULL) : umount("/proc/sys"), 0);
+	if (yes)
+		assert_int_equal(mount(NULL, "/proc/sys", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL), 0);
+}
+
+static void a_read_only_proc_sys_is_told_and_no_obstacle(void **state)
+{
+	const struct ha_vrrp_vmac_opts four = vmac_opts(AF_INET, 51), six = vmac_opts(AF_INET6, 52);
+	struct ha_net_link l = {.size = sizeof(l)};
+
+	set_read_only(true);
+	l = ensure(&four);
+	assert_non_null(strstr(ha_net_error_text(net), "vrrp.51"));
+	assert_string_equal(l.name, "vrrp.51");
+	l = ensure(&six);
+	assert_int_equal(read_setting("ipv4", HERE, "arp_ignore"), 0);
+	set_read_only(false);
+	/* What is right needs nobody who writes. */
+	ensure(&four);
+	assert_string_equal(ha_net_error_text(net), "");
+	set_read_only(true);
+	ensure(&four);
+	assert_string_equal(ha_net_error_text(net), "");
+	set_read_only(false);
+	/* A strict filter would drop all that comes for its addresses. */
+	assert_int_equal(ha_vrrp_vmac_remove(net, &four), 0);
+	run("echo 1 >/proc/sys/net/ipv4/conf/default/rp_filter");
+	set_read_only(true);
+	assert_int_equal(ha_vrrp_vmac_ensure(net, &four, &l), -EROFS);
+	assert_non_null(strstr(ha_net_error_text(net), "rp_filter"));
+	assert_int_equal(if_nametoindex("vrrp.51"), 0);
+	set_read_only(false);
+	run("echo 0 >/proc/sys/net/ipv4/conf/default/rp_filter");
+	assert_int_equal(ha_vrrp_vmac_remove(net, &six), 0);
 }
 
 static void a_stronger_setting_of_the_administrator_stays(void **state)
@@ -645,6 +713,8 @@ int main(void)
 	    T(ours_is_made_anew_when_somebody_changed_it),
 	    T(a_right_one_of_somebody_else_is_used_and_stays),
 	    T(the_interfaces_settings_come_back_with_the_last_one),
+	    T(a_deleted_one_is_made_anew_with_what_it_knew),
+	    T(a_read_only_proc_sys_is_told_and_no_obstacle),
 	    T(a_stronger_setting_of_the_administrator_stays),
 	    T(wrong_options_are_refused),
 	    T(R49_a_backup_answers_no_arp_on_either_mac),
@@ -670,7 +740,7 @@ int main(void)
 	    T(another_active_with_the_same_mac_is_heard),
 	};
 
-	if (unshare(CLONE_NEWNET) < 0) {
+	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
 		printf("skipped: needs root to make a network namespace: %s\n", strerror(errno));
 		return 77;
 	}
