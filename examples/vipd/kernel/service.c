@@ -642,6 +642,8 @@ int services_new(struct kernel *k, struct services **ret)
 	open_backend(k, s);
 	leave_other_backend(s, k->birth->old);
 	take_over(s, k->birth);
+	if (s->ipvs && services_look(k->loop, s) < 0)
+		return -ENOMEM;
 	tell.value = backend_of(s);
 	msg_send(k->birth->ends.control, &tell, -1);
 	if (!s->options->ipvs_name_space)

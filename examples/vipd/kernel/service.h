@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside of kernel/service.c, service_table.c and service_drain.c: virtual servers in the kernel. */
+/* Inside of kernel/service.c, service_table.c, service_drain.c and service_look.c: virtual servers in the kernel. */
 #ifndef VIPD_KERNEL_SERVICE_H
 #define VIPD_KERNEL_SERVICE_H
 
@@ -14,8 +14,18 @@ struct leaver {
 	uint64_t deadline_ns;
 };
 
+/* The service that is looked at next: a line of a virtual server, with the weights of that. */
+struct look {
+	const struct conf_virtual *virtual;
+	size_t listen;
+	const int32_t *weight;
+};
+
 struct services {
 	const struct conf *conf;
+	struct loop_source *look_timer;
+	struct look look;
+	uint64_t look_gap_ns;
 	struct loop_source *drain_timer;
 	struct leaver *leaver;
 	size_t n_leavers;
@@ -69,5 +79,8 @@ int services_find_leavers(struct services *s, const struct ha_service_table *hav
 /* They stay in what is wanted until their connections have ended, or drain_timeout has passed. */
 int services_keep_leavers(struct services *s, struct ha_service_table *want,
 			  const struct ha_service_table *have);
+
+/* kernel/service_look.c: from time to time, is IPVS as it was left? 0 or -errno. */
+int services_look(struct loop *l, struct services *s);
 
 #endif

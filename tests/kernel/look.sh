@@ -1,0 +1,147 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# look.sh VIPD, in the guest: what somebody else changes in IPVS comes back long before the audit of each minute and is said; nothing is
+# said, and nothing done, while nobody does. Strangers' services stay.
+set -u
+vipd=$1
+command -v ipvsadm >/dev/null || {
+    echo "skipped: needs ipvsadm"
+    exit 77
+}
+modprobe -a ip_vs ipv6 || {
+    echo "skipped: this kernel has no ip_vs"
+    exit 77
+}
+work=$(mktemp -d /tmp/look.XXXXXX)
+failed=0
+
+# All that a service can have: what is compared each second must not differ by itself.
+cat >"$work/conf" <<'C'
+virtual_server_group many {
+    10.9.1.1-2 80
+    fwmark 7
+}
+virtual_server 10.9.0.1 80 {
+    lb_algo wrr
+    lb_kind DR
+    protocol TCP
+    persistence_timeout 300
+    persistence_granularity 255.255.255.0
+    real_server 10.8.0.1 80 {
+        weight 3
+        uthreshold 100
+        lthreshold 50
+    }
+    real_server 10.8.0.2 80 {
+        weight 0
+    }
+}
+virtual_server 10.9.0.2 53 {
+    lb_algo sh
+    sh-port
+    lb_kind NAT
+    protocol UDP
+    ops
+    real_server 10.8.0.1 5353 {
+        weight 1
+    }
+}
+virtual_server 2001:db8::1 80 {
+    lb_algo wlc
+    lb_kind TUN
+    protocol TCP
+    real_server 2001:db8:1::1 80 {
+        weight 2
+    }
+}
+virtual_server fwmark 9 {
+    ip_family inet6
+    lb_algo mh
+    lb_kind DR
+    real_server 2001:db8:1::1 0 {
+        weight 2
+    }
+}
+virtual_server group many {
+    lb_algo rr
+    lb_kind TUN
+    protocol TCP
+    sorry_server 10.8.0.9 80
+    real_server 10.8.0.1 80 {
+        weight 1
+    }
+}
+virtual_server 10.9.0.4 80 {
+    lb_algo wrr
+    lb_kind DR
+    protocol TCP
+    real_server 10.8.0.1 80 {
+        weight 2
+    }
+}
+C
+table() { ipvsadm -Sn | sort; }
+settled() { # twice the same
+    local now
+    now=$(table)
+    sleep 1
+    [ -n "$now" ] && [ "$now" = "$(table)" ]
+}
+is_back() { [ "$(table)" = "$wanted" ]; }
+soon() { # COMMAND...
+    for _ in {1..200}; do
+        "$@" && return
+        sleep 0.1
+    done
+    return 1
+}
+check() { # TEXT COMMAND...
+    local text=$1
+    shift
+    if "$@"; then echo "ok: $text"; else
+        echo "FAILED: $text"
+        diff <(echo "$wanted") <(table)
+        tail -20 "$work/log"
+        failed=1
+    fi
+}
+start() {
+    "$vipd" -n -l -f "$work/conf" -p "$work/pid" -r "$work/vrrp" -c "$work/check" >"$work/log" 2>&1 &
+    pid=$!
+    began=$SECONDS
+}
+stop() {
+    kill "$pid"
+    wait "$pid"
+}
+said() { grep -q 'changed by somebody else' "$work/log"; }
+before_the_audit() { [ $((SECONDS - began)) -lt 55 ]; }
+undo() { # TEXT COMMAND...: what the command did comes back, by a vipd whose first audit is still to come
+    local text=$1
+    shift
+    start
+    check "$text: in place" soon is_back
+    "$@" || failed=1
+    check "$text" soon is_back
+    check "$text: said" soon said
+    check "$text: not by the audit" before_the_audit
+    stop
+}
+
+wanted=
+ipvsadm -A -t 10.7.0.1:80 -s rr # a stranger's
+start
+check "the table is there" soon settled
+wanted=$(table)
+check "with a stranger's service" grep -q 10.7.0.1 <<<"$wanted"
+sleep 5
+check "nothing is repaired while nobody does anything" [ -z "$(grep 'changed by somebody else' "$work/log")" ]
+stop
+undo "a weight" ipvsadm -e -t 10.9.0.4:80 -r 10.8.0.1:80 -g -w 5
+undo "a real server that went" ipvsadm -d -t 10.9.1.2:80 -r 10.8.0.1:80
+undo "one that came" ipvsadm -a -u 10.9.0.2:53 -r 10.8.0.7:53 -m
+undo "a scheduler" ipvsadm -E -t 10.9.0.1:80 -s rr -p 300 -M 255.255.255.0
+undo "a service that went" ipvsadm -D -f 7
+all_but_the_strangers() { ipvsadm -C && ipvsadm -A -t 10.7.0.1:80 -s rr; }
+undo "all services" all_but_the_strangers
+exit $failed
