@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """vipd_hands.py VIPD: somebody else's hands on what is vipd's: addresses flushed, the macvlan put down, deleted, renamed, with another
 MAC address or in another mode; all of it comes back, and no advert says anything else. The interface is renamed: its MASTER resigns. And a script
-that heeds no SIGTERM. Everything is in a network namespace of its own.
+that heeds no SIGTERM. What was changed of the interface is put back, whoever deleted the macvlans. With a read-only /proc/sys the address is served
+all the same. Everything is in namespaces of its own.
 """
 import os
 import pathlib
@@ -102,14 +103,41 @@ def another_interface(wire):
     assert "10.9.0.100" not in subprocess.run("ip addr show dev w0".split(), check=True, capture_output=True, text=True).stdout
 
 
+def settings():
+    links = (pathlib.Path("/proc/sys/net/ipv4/conf") / name for name in ("v0", "w0"))
+    return [(link / key).read_text().strip() for link in links if link.exists() for key in ("arp_ignore", "arp_announce")]
+
+
+def start(vipd):
+    files = [f"-{o}{os.getcwd()}/{o}" for o in "fprc"]
+    with open("log", "w", encoding="utf-8") as log:
+        return subprocess.Popen([vipd, "-nl", *files], stdout=log, stderr=log)
+
+
+def without_settings(vipd):
+    """/proc/sys is read-only, as in a container."""
+    run("mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys")
+    daemon = start(vipd)
+    try:
+        wait_for("the address with a read-only /proc/sys", is_right)
+        daemon.send_signal(signal.SIGHUP)
+        wait_for("a reload", lambda: "reloaded" in pathlib.Path("log").read_text())
+    finally:
+        daemon.terminate()
+        daemon.wait(20)
+        run("umount /proc/sys")
+    log = pathlib.Path("log").read_text()
+    assert log.count("/proc/sys cannot be written") == 2 and "FAULT" not in log, log  # once by each process
+    assert "vrrp.51" not in links(), "the macvlan stays"
+
+
 def main(vipd):
     run("ip link add v0 type veth peer name v1 && ip addr add 10.9.0.1/24 dev v0 && ip link set v0 up && ip link set v1 up")
     pathlib.Path("f").write_text(CONF.replace("FOLDER", os.getcwd()))
     pathlib.Path("deaf").write_text(DEAF)
     os.chmod("deaf", 0o755)
-    with open("log", "w", encoding="utf-8") as log:
-        files = [f"-{o}{os.getcwd()}/{o}" for o in "fprc"]
-        daemon = subprocess.Popen([vipd, "-nl", *files], stdout=log, stderr=log)
+    before = settings()
+    daemon = start(vipd)
     try:
         wait_for("the address", is_right)
         daemon.send_signal(signal.SIGHUP)  # a script that heeds no SIGTERM does not outlive it
@@ -128,18 +156,22 @@ def main(vipd):
         conf.write_text(conf.read_text().replace("interval 100", "interval 99"))
         daemon.send_signal(signal.SIGHUP)  # in another rhythm it begins at once
         wait_for("the script", deaf)
+        assert settings()[:2] == ["1", "2"], settings()
+        run("ip link del vrrp.51")
     finally:
         daemon.terminate()
         daemon.wait(20)
     assert not deaf(), "the script that heeds no SIGTERM outlives vipd"
     assert "vrrp.51" not in links(), "the macvlan stays"
+    assert set(settings()) == set(before) == {"0"}, (before, settings())
+    without_settings(vipd)
 
 
 if os.geteuid() != 0:
     print("skipped: needs root to make a network namespace")
     sys.exit(77)
 if sys.argv[-1] != "inside":
-    os.execvp("unshare", ["unshare", "-n", sys.executable, os.path.abspath(__file__), os.path.abspath(sys.argv[1]), "inside"])
+    os.execvp("unshare", ["unshare", "-n", "-m", sys.executable, os.path.abspath(__file__), os.path.abspath(sys.argv[1]), "inside"])
 run("ip link set lo up")
 with tempfile.TemporaryDirectory() as folder:
     os.chdir(folder)

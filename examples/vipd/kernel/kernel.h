@@ -21,7 +21,10 @@ struct watched {
 	bool is_vmac;		   /* our own: vrrp need not know it */
 	bool failed;		   /* of an ipvlan, or of a macvlan that is to go down: it was said */
 	int error;		   /* of a macvlan, as was said; 0: it could be made */
+	bool lacks_settings;	   /* of a macvlan: it was said */
 	uint32_t right_ifindex;	   /* of a macvlan, when it was looked at last and right */
+	uint32_t alias_parent;	   /* likewise, on which interface; 0: it was never there */
+	char alias[HA_NET_ALIAS_SIZE]; /* likewise: what it knew */
 	uint32_t promoted_ifindex; /* promote_secondaries was looked at */
 };
 

@@ -36,6 +36,25 @@ static int say_failure(struct kernel *k, const struct conf_instance *i, const st
 	return error;
 }
 
+/* One that somebody deleted took along what the settings of its interface were: this process knows it still. */
+static void keep_alias(struct kernel *k, struct watched *w, uint32_t parent, struct ha_net_link *l)
+{
+	if (w->alias_parent == parent)
+		ha_vrrp_vmac_remember(k->net, l, w->alias);
+	memcpy(w->alias, l->alias, sizeof(w->alias));
+	w->alias_parent = parent;
+}
+
+/* `text`: which setting /proc/sys did not let be written; "": none. */
+static void say_lack(const struct conf_instance *i, struct watched *w, const char *text)
+{
+	if (*text && !w->lacks_settings)
+		log_warn("(%s) %s: %s, /proc/sys cannot be written: its addresses are served, but neighbours may learn another MAC address "
+			 "for them. Set it from outside",
+			 i->name, w->name, text);
+	w->lacks_settings = *text;
+}
+
 /* The view of all links follows a moment later: what the kernel said now counts until then. */
 static int audit_one(struct kernel *k, const struct conf_instance *i, const struct conf_vmac *m)
 {
@@ -53,6 +72,8 @@ static int audit_one(struct kernel *k, const struct conf_instance *i, const stru
 	w->error = r;
 	if (r < 0)
 		return r;
+	say_lack(i, w, ha_net_error_text(k->net));
+	keep_alias(k, w, o.parent, &l);
 	w->link = l;
 	w->right_ifindex = l.ifindex;
 	return 0;
@@ -144,11 +165,21 @@ bool vmac_is_up(struct kernel *k, const struct conf_instance *i)
 	return true;
 }
 
+/* It was there, and somebody deleted it: made again it takes the settings of its interface back with it. */
+static bool was_there(struct kernel *k, const struct conf_vmac *m, uint32_t parent)
+{
+	const struct watched *w = watched_find(k, m->name);
+
+	return w && w->alias_parent == parent;
+}
+
 static void remove_one(struct kernel *k, const struct conf_instance *i, const struct conf_vmac *m)
 {
 	const struct ha_vrrp_vmac_opts o = opts_of(k, i, m);
 	int r = o.parent ? ha_vrrp_vmac_remove(k->net, &o) : 0;
 
+	if (r == HA_NET_ALREADY && was_there(k, m, o.parent) && audit_one(k, i, m) >= 0)
+		r = ha_vrrp_vmac_remove(k->net, &o);
 	if (r < 0)
 		say_failure(k, i, m, "remove", r);
 }
