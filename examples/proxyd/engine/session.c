@@ -47,7 +47,7 @@ static const struct conn_timeouts *timeouts(const struct session *s, struct conn
 }
 
 /* Until rules have seen enough, and it has introduced itself, the client is waited for, not a server. */
-static uint64_t deadline_of(const struct session *s)
+uint64_t session_deadline(const struct session *s)
 {
 	struct conn_timeouts space;
 	const struct conn_timeouts *t = timeouts(s, &space);
@@ -76,7 +76,7 @@ void session_arm(struct worker *w, struct session *s)
 	if (s->timer.place && s->conn.state == CONN_OPEN && !s->conn.sooner)
 		return;
 	s->conn.sooner = false;
-	deadline = deadline_of(s);
+	deadline = session_deadline(s);
 	if (!s->timer.place || deadline < s->timer.deadline_ns)
 		timer_arm(&w->timers, &s->timer, deadline);
 }
@@ -147,7 +147,7 @@ void session_expired(struct worker *w, struct session *s)
 	struct endpoint to;
 	const struct connection_ends ends = session_ends(s, &to);
 	struct conn_timeouts space;
-	uint64_t deadline = deadline_of(s);
+	uint64_t deadline = session_deadline(s);
 
 	timer_disarm(&w->timers, &s->timer);
 	if (deadline > w->now_ns) {

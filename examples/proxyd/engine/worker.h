@@ -422,6 +422,8 @@ bool session_set_target(struct session *s, const struct endpoint *to);
 void session_arm(struct worker *w, struct session *s);
 void session_expired(struct worker *w, struct session *s);
 void session_close(struct worker *w, struct session *s);
+/* When it has waited too long, as of now; UINT64_MAX: never. */
+uint64_t session_deadline(const struct session *s);
 /* check/marked.c: an operator ends it; those of a server, in mode http, too. */
 void session_kill(struct worker *w, struct session *s);
 void sessions_kill(struct worker *w, void *server);
@@ -469,5 +471,7 @@ void log_connect(struct worker *w, const struct frontend *f, const struct endpoi
 void log_date(uint64_t ago_ns, char *buf, size_t cap);
 /* "%s:%u" of HAProxy's logs. */
 void log_client(const struct endpoint *client, char *buf, size_t cap);
+/* facts.c: that of its line of this number; NULL: not known. */
+const struct set_listener *frontend_listener(const struct frontend *f, unsigned number);
 
 #endif

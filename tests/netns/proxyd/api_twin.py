@@ -412,6 +412,107 @@ def test_the_form_ends_sessions_of_a_server(binary):
         until("none is left", lambda: a.row("l/s", "scur") == a.row("t/s", "scur") == ["0"])
 
 
+SESSIONS = """
+listen t
+    mode tcp
+    timeout client 25h
+    bind 127.0.0.1:{tcp} name door
+    server one 127.0.0.1:{held}
+listen full
+    bind 127.0.0.1:{full}
+    timeout queue 90s
+    server only 127.0.0.1:{held} maxconn 1
+listen away
+    mode tcp
+    timeout connect 2h
+    bind 127.0.0.1:{away}
+    server gone 127.0.0.1:{nobody}
+listen slow
+    bind 127.0.0.1:{slow}
+    timeout tarpit 75s
+    http-request tarpit
+frontend f
+    bind 127.0.0.1:{port}
+    default_backend t2
+backend t2
+    server one 127.0.0.1:{held}
+"""
+
+
+def test_sessions_are_shown_as_haproxys_are(binary):
+    """Who asks for nothing now is none."""
+
+    def hold(server, c):
+        server.counted()
+        while c.recv(999):
+            pass
+
+    held = Server(hold)
+    ports = {name: free_port() for name in ("tcp", "full", "away", "slow", "nobody")}
+    sections = SESSIONS.replace("{held}", str(held.port))
+    for name, port in ports.items():
+        sections = sections.replace("{%s}" % name, str(port))
+    get = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+    opened = []
+
+    def begin(a, port, data):
+        s = a.proxy.connect(port)
+        s.sendall(data)
+        opened.append(s)
+        return s.getsockname()[1]
+
+    with asked(binary, sections) as a:
+        tcp = begin(a, ports["tcp"], b"x")
+        serves = begin(a, ports["full"], get)
+        until("the server has both", lambda: held.count == 2)
+        waits = begin(a, ports["full"], get)
+        tarpit = begin(a, ports["slow"], get)
+        http = begin(a, None, get)
+        begin(a, None, b"")
+        begin(a, None, b"GET / HTTP/1.1\r\n")
+        retries = begin(a, ports["away"], b"x")
+        until("the server has the third", lambda: held.count == 3)
+        listed, lines = [], {}
+
+        def rests():
+            listed[:] = a.ask("show sess").splitlines()
+            return any(" scb=[3," in line and " rc=1 " in line for line in listed)
+
+        until("one rests before it tries again", rests)
+        for line in listed:
+            found = re.fullmatch(
+                r"0x[0-9a-f]+: proto=(\S+) src=(\S+) fe=(\S+) be=(\S+) srv=(\S+) ts=00 epoch=\S+ age=\ds calls=\d+ rate=\d+ cpu=\d+ lat=\d+"
+                r" rq\[f=[0-9a-f]+h,i=\d+,an=[0-9a-f]+h,rx=\w*,wx=\w*,ax=\w*\] rp\[f=[0-9a-f]+h,i=\d+,an=[0-9a-f]+h,rx=\w*,wx=\w*,ax=\w*\]"
+                r" scf=\[8,[0-9a-f]+h,fd=\d+\] scb=\[(\d+),[0-9a-f]+h,fd=-?\d+\] exp=(?:\d+[smhd])* rc=(\d) c_exp=((?:\d+[smhd])*)",
+                line)  # fmt: skip
+            assert found, line
+            if found[1] == "tcpv4":  # HAProxy has this one's own, too
+                lines[int(found[2].rsplit(":", 1)[1])] = " ".join(found.groups()[2:])
+        assert {port: re.sub(r"1m2\ds$", "1m2.s", line) for port, line in lines.items()} == {
+            tcp: "t t one 8 0 ",
+            serves: "full full only 8 0 ",
+            waits: "full full <none> 2 0 1m2.s",
+            tarpit: "slow slow <none> 0 0 ",
+            http: "f t2 one 8 0 ",
+            retries: "away away gone 3 1 0s",
+        }, lines
+        said = a.ask("show sess all")
+        date = r"\[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d\.\d{6}\]"
+        for port, text in (
+            (tcp, r"frontend=t \(id=\d+ mode=tcp\), listener=door \(id=1\) addr=127.0.0.1:%d\n  backend=t \(id=\d+ mode=tcp\) addr=127.0.0.1:\d+\n"
+                  r"  server=one \(id=1\) addr=127.0.0.1:%d\n" % (ports["tcp"], held.port)),
+            (waits, r"frontend=full \(id=\d+ mode=http\), listener=\? \(id=1\) addr=127.0.0.1:%d\n  backend=full \(id=\d+ mode=http\)\n"
+                    r"  server=<none> \(id=0\)\n" % ports["full"]),
+        ):  # fmt: skip
+            assert re.search(rf"(?m)^0x[0-9a-f]+: {date} (id=\d+ )?proto=tcpv4 source=127.0.0.1:{port}\n(  .*\n){{1,2}}  {text}", said), said
+            one = re.search(rf"(?m)^(0x[0-9a-f]+): .*source=127.0.0.1:{port}$", said)[1]
+            assert a.ask(f"show sess {one}").startswith(one + ": [")
+        assert re.search(r"  txn\S* .*meth=1 status=-1 req.st=MSG_DONE rsp.st=MSG_RPBEFORE", said), said
+        assert "state=QUE" in said, said
+        for s in opened:
+            s.close()
+
+
 def test_half_a_command_does_nothing(binary):
     """A payload without its end, a line without one, and many sessions that say nothing."""
     with asked(binary, MAPS, map="/a A\n", bad="/bad\n") as a:

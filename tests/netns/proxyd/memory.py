@@ -187,7 +187,7 @@ def test_runtime_api(binary):
                     pass
 
         with p.proxy.connect() as idle:
-            idle.sendall(b"GET")
+            idle.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
             p.each(list_sessions)
             assert "src=127.0.0.1" in ask_api(p.socket, "show sess")
 

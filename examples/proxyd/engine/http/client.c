@@ -505,7 +505,7 @@ static bool is_leaving(const struct worker *w, const struct client *c)
 	       (w->set->cfg->global.close_spread_ns || (c->not_first && !c->frontend->http->stays_when_stopping));
 }
 
-static uint64_t deadline_of(const struct worker *w, const struct client *c)
+uint64_t client_deadline(const struct worker *w, const struct client *c)
 {
 	const struct frontend *f = c->frontend;
 	uint64_t request_ns = f->request_ns ? f->request_ns : f->client_ns;
@@ -531,7 +531,7 @@ static uint64_t deadline_of(const struct worker *w, const struct client *c)
 /* The deadline moves with every byte; the timer only when it must fire earlier. */
 void client_arm(struct worker *w, struct client *c)
 {
-	uint64_t deadline = deadline_of(w, c);
+	uint64_t deadline = client_deadline(w, c);
 
 	if (!c->timer.place || deadline < c->timer.deadline_ns)
 		timer_arm(&w->timers, &c->timer, deadline);
@@ -635,7 +635,7 @@ void client_event(struct worker *w, struct client *c, uint32_t events)
 
 void client_expired(struct worker *w, struct client *c)
 {
-	uint64_t deadline = deadline_of(w, c);
+	uint64_t deadline = client_deadline(w, c);
 	struct exchange *x = c->exchange;
 
 	timer_disarm(&w->timers, &c->timer);

@@ -261,6 +261,7 @@ void client_page(struct worker *w, struct client *c, size_t len);
 
 /* Closes it now, its socket at the end of the turn at the latest. */
 void client_close(struct worker *w, struct client *c);
+uint64_t client_deadline(const struct worker *w, const struct client *c); /* as session_deadline() */
 void client_kill(struct worker *w, struct client *c); /* check/marked.c: an operator ends it */
 /* Closes the sockets that wait for that. False: there were none. */
 bool client_close_done(struct http_worker *h);

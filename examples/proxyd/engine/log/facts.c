@@ -102,7 +102,7 @@ static int64_t or_else(uint64_t ns, uint64_t otherwise_ns)
 	return timeout(ns ? ns : otherwise_ns);
 }
 
-static const struct set_listener *listener_of(const struct frontend *f, unsigned number)
+const struct set_listener *frontend_listener(const struct frontend *f, unsigned number)
 {
 	const struct set *s = f->set;
 
@@ -115,7 +115,7 @@ static const struct set_listener *listener_of(const struct frontend *f, unsigned
 /* `bind`: the number of the frontend's line; 0: not known. */
 static void of_listener(const struct frontend *f, unsigned bind, struct log_facts *ret)
 {
-	const struct set_listener *l = listener_of(f, bind);
+	const struct set_listener *l = frontend_listener(f, bind);
 
 	ret->listener_id = bind;
 	ret->listener_name = text_c(l ? l->name : NULL);
