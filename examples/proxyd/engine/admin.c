@@ -145,7 +145,7 @@ static void note_place(struct worker *w, void *arg)
 {
 	struct server_place *p = arg;
 
-	if (p->server->worker)
+	if (p->server->http)
 		links_close_of(w, p->server);
 	atomic_fetch_add(&p->noted, 1);
 }
@@ -287,13 +287,8 @@ int admin_set_check_addr(struct engine *e, struct server *s, const struct cfg_ad
 
 int admin_set_maxconn(struct engine *e, struct server *s, unsigned maxconn)
 {
-	int r;
-
-	pthread_mutex_lock(&s->pool->editing);
-	r = lb_server_set_maxconn(s->pool->group, (uintptr_t)s, maxconn);
-	pthread_mutex_unlock(&s->pool->editing);
-	if (r < 0)
-		return r;
+	if (!s->member)
+		return -ENOENT;
 	s->admin.maxconn = maxconn;
 	atomic_store(&s->maxconn, maxconn);
 	return server_publish(e, s);
@@ -407,7 +402,7 @@ bool admin_clear_counters(struct engine *e, bool all)
 		ok &= tally_clear(p->tally, all);
 		if (all)
 			p->n_down = p->down_ns = 0;
-		LIST_FOREACH (s, &p->servers, entry) {
+		TAILQ_FOREACH (s, &p->servers, entry) {
 			ok &= tally_clear(s->tally, all);
 			if (all)
 				s->admin.n_down = s->admin.n_failed = s->admin.n_observed = s->admin.down_ns = 0;

@@ -179,7 +179,7 @@ static void end_orphans(struct engine *e, const struct set *set)
 
 	LIST_FOREACH (p, &e->pools, entry)
 		if (p->in != set)
-			LIST_FOREACH (s, &p->servers, entry) {
+			TAILQ_FOREACH (s, &p->servers, entry) {
 				check_end(s);
 				agent_end(s);
 				resolve_end(s);
@@ -195,7 +195,7 @@ static void run_set(struct engine *e, struct set *set)
 	first_checks_begin(e, set);
 	for (size_t i = 0; i < set->n_backends; i++) {
 		sync_backend(e, set, &set->backend[i]);
-		e->n_slow += set->backend[i].pool->slow_ns != 0;
+		e->n_slow += pool_ramps(set->backend[i].pool);
 	}
 	first_checks_end(e);
 	end_orphans(e, set);

@@ -159,8 +159,7 @@ struct check_made {
 };
 
 struct server {
-	LIST_ENTRY(server) entry;     /* of its pool */
-	struct server_worker *worker; /* an array; NULL: not HTTP */
+	TAILQ_ENTRY(server) entry;    /* of its pool */
 	unsigned refs;
 	struct pool *pool;
 	char *name;
@@ -196,9 +195,14 @@ struct server {
 	_Atomic unsigned observe;	/* enum cfg_observe; none, too, without a check */
 	_Atomic unsigned error_limit, n_errors; /* in a row */
 	_Atomic unsigned last_observed;		/* enum observed; the error that was one too many */
-	bool member;			/* of the group now */
-	uint64_t ring_key;		/* as a member: of its points on a ring */
-	unsigned priority;		/* of its group: 0, or the number of a backup */
+	bool member;			/* of the group, when it is made; written under the pool's `editing` */
+	struct server_wanted { /* what the group is to know of it; under the pool's `editing` */
+		uint64_t key; /* of its points on a ring */
+		uint32_t weight, maxconn;
+		uint32_t priority; /* 0, or the number of a backup */
+		enum lb_state state;
+		bool up;
+	} wanted;
 	_Atomic bool serves;		/* up, and nobody's word against it: as last published */
 	_Atomic bool balanced;		/* and not only for those bound to it: neither drained nor of weight 0 */
 	bool up;			/* as the checks say; true without a check */
@@ -222,6 +226,8 @@ struct server {
 	int last_error;
 	int bind_error; /* its check had no near end to connect from; 0: it had */
 	uint64_t last_ns;
+	bool http;			/* `worker` has one for each of them */
+	struct server_worker worker[];
 };
 
 /* Its own, or that of the server it tracks; or nobody knows where it is. */
@@ -309,14 +315,11 @@ struct pool {
 	LIST_ENTRY(pool) entry, named; /* of the engine; of its bucket there */
 	unsigned refs;
 	char *name;
-	const char *algo;     /* of libsched's table, and its settings */
-	unsigned draws, balance_factor;
-	bool consistent;
-	uint64_t slow_ns; /* the longest slowstart of its servers; 0: none */
 	const struct set *in; /* the last set it is in */
 	pthread_mutex_t editing; /* held for libsched's calls that are [editor]'s */
-	struct lb_group *group;
-	LIST_HEAD(, server) servers;
+	struct lb_group_opts balance; /* of the group; slow start: the longest of its servers */
+	struct lb_group *group; /* NULL until somebody picks */
+	TAILQ_HEAD(, server) servers;
 	_Atomic unsigned n_up; /* workers read it */
 	unsigned n_up_backup;
 	_Atomic uint64_t waiting;	       /* a bit per worker whose queue is not empty */
@@ -326,12 +329,18 @@ struct pool {
 	struct tally *tally;
 	uint64_t changed_ns, down_ns; /* since when it is as it is; how long it was down before */
 	uint64_t n_down;
-	struct pool_worker *worker; /* an array */
 	struct { /* an operator's word, until the next configuration */
 		enum { COOKIE_AS_CONFIGURED, COOKIE_DYNAMIC, COOKIE_NOT_DYNAMIC } dynamic;
 		char *key; /* NULL: as configured */
 	} cookie;
+	struct pool_worker worker[];
 };
+
+/* Its servers' shares grow after a start. */
+static inline bool pool_ramps(const struct pool *p)
+{
+	return p->balance.slow_start_ns;
+}
 
 /* Who wait for whichever server is free first. Between the two looks others may come. */
 static inline uint32_t pool_queue(const struct pool *p)

@@ -24,7 +24,6 @@ static void pool_free(struct pool *p)
 {
 	lb_group_free(p->group);
 	pthread_mutex_destroy(&p->editing);
-	free(p->worker);
 	tally_free(p->tally);
 	free(p->cookie.key);
 	free(p->name);
@@ -58,38 +57,25 @@ static struct lb_group_opts group_opts(const struct cfg_proxy *proxy, uint64_t s
 	};
 }
 
-static void note_balance(struct pool *p, const struct cfg_proxy *proxy, uint64_t slow_ns)
+static bool same_balance(const struct lb_group_opts *a, const struct lb_group_opts *b)
 {
-	const struct cfg_settings *set = &proxy->set;
-
-	p->algo = set->balance;
-	p->draws = set->draws;
-	p->consistent = set->hash_type.consistent;
-	p->balance_factor = set->balance_factor;
-	p->slow_ns = slow_ns;
-}
-
-static bool same_balance(const struct pool *p, const struct cfg_proxy *proxy)
-{
-	const struct cfg_settings *set = &proxy->set;
-
-	return !strcmp(p->algo, set->balance) && p->draws == set->draws &&
-	       p->consistent == set->hash_type.consistent && p->balance_factor == set->balance_factor;
+	return a->own_algo == b->own_algo && (a->own_algo || !strcmp(a->algo, b->algo)) && a->draws == b->draws &&
+	       a->flags == b->flags && a->balance_factor == b->balance_factor;
 }
 
 static struct pool *pool_new(struct engine *e, const struct cfg_proxy *proxy)
 {
-	struct pool *p = calloc(1, sizeof(*p));
-	struct lb_group_opts o = group_opts(proxy, 0); /* its servers come later */
+	const size_t size = sizeof(struct pool) + e->n_workers * sizeof(struct pool_worker);
+	struct pool *p = aligned_alloc(CACHE_LINE, size);
 
 	if (!p)
 		return NULL;
+	memset(p, 0, size);
 	pthread_mutex_init(&p->editing, NULL);
 	p->name = strdup(proxy->name);
-	note_balance(p, proxy, 0);
-	p->worker = aligned_alloc(CACHE_LINE, e->n_workers * sizeof(*p->worker));
+	p->balance = group_opts(proxy, 0);
 	p->tally = tally_new(e->n_workers);
-	if (!p->name || !p->worker || !p->tally || lb_group_new(&o, &p->group) < 0) {
+	if (!p->name || !p->tally) {
 		pool_free(p);
 		return NULL;
 	}
@@ -98,19 +84,8 @@ static struct pool *pool_new(struct engine *e, const struct cfg_proxy *proxy)
 		TAILQ_INIT(&p->worker[i].queue);
 	}
 	p->changed_ns = loop_clock_ns();
-	LIST_INIT(&p->servers);
+	TAILQ_INIT(&p->servers);
 	return p;
-}
-
-struct lb_picker *pool_picker(struct pool *p, unsigned worker)
-{
-	struct pool_worker *pw = &p->worker[worker];
-
-	pthread_mutex_lock(&p->editing);
-	if (lb_picker_new(p->group, &pw->picker) < 0)
-		pw->picker = NULL;
-	pthread_mutex_unlock(&p->editing);
-	return pw->picker;
 }
 
 static unsigned bucket_of(const char *name)
@@ -153,14 +128,20 @@ static bool same_address(const struct cfg_addr *a, const struct cfg_addr *b)
 	return a->len == b->len && !memcmp(&a->storage, &b->storage, a->len);
 }
 
-static bool make_idle_lists(const struct engine *e, struct server *s)
+/* Of one of an HTTP backend connections wait in each worker. NULL: no memory. */
+static struct server *server_new(const struct engine *e, bool http)
 {
-	s->worker = aligned_alloc(CACHE_LINE, e->n_workers * sizeof(*s->worker));
-	for (unsigned i = 0; s->worker && i < e->n_workers; i++) {
-		s->worker[i] = (struct server_worker){.purge_ns = 0};
+	const unsigned n = http ? e->n_workers : 0;
+	const size_t size = sizeof(struct server) + n * sizeof(struct server_worker);
+	struct server *s = aligned_alloc(CACHE_LINE, size);
+
+	if (!s)
+		return NULL;
+	memset(s, 0, size);
+	s->http = http;
+	for (unsigned i = 0; i < n; i++)
 		TAILQ_INIT(&s->worker[i].idle);
-	}
-	return s->worker;
+	return s;
 }
 
 /* One whose name is asked for is where that says. */
@@ -177,22 +158,22 @@ struct server *server_get(struct engine *e, const struct backend *b, const struc
 	struct pool *p = b->pool;
 	struct server *s;
 
-	LIST_FOREACH (s, &p->servers, entry)
+	TAILQ_FOREACH (s, &p->servers, entry)
 		if (!s->gone && !strcmp(s->name, c->name) && same_target(s, c) &&
 		    s->client_port == c->client_port && s->port_shift == c->port_shift && s->send_proxy == c->send_proxy &&
 		    s->proxy_tells == c->proxy_tells && s->netns_id == cfg_netns_id(c->netns) &&
 		    !atomic_load(&s->tls) == !cfg_server_back(c) && !atomic_load(&s->socks) == !c->socks &&
-		    !s->worker == !b->http) {
+		    s->http == (b->http != NULL)) {
 			s->refs++;
 			return s;
 		}
-	s = calloc(1, sizeof(*s));
+	s = server_new(e, b->http != NULL);
 	if (!s)
 		return NULL;
 	s->name = strdup(c->name);
 	s->host = c->is_name && c->resolve.section ? strdup(c->host) : NULL;
 	s->tally = tally_new(e->n_workers);
-	if (!s->name || (!s->host && c->is_name && c->resolve.section) || !s->tally || (b->http && !make_idle_lists(e, s))) {
+	if (!s->name || (!s->host && c->is_name && c->resolve.section) || !s->tally) {
 		tally_free(s->tally);
 		free(s->host);
 		free(s->name);
@@ -212,15 +193,74 @@ struct server *server_get(struct engine *e, const struct backend *b, const struc
 	LIST_INIT(&s->trackers);
 	s->up = true;
 	s->admin.changed_ns = loop_clock_ns();
-	LIST_INSERT_HEAD(&p->servers, s, entry);
+	pthread_mutex_lock(&p->editing);
+	TAILQ_INSERT_TAIL(&p->servers, s, entry);
+	pthread_mutex_unlock(&p->editing);
 	return s;
 }
 
+/* ---- The group ---- */
+
+/* It has what is wanted of the server. */
+static int tell_group(struct lb_group *g, const struct server *s)
+{
+	const struct server_wanted *w = &s->wanted;
+	uint64_t id = id_of(s);
+	int e = lb_server_set_weight(g, id, w->weight);
+
+	if (!e)
+		e = lb_server_set_maxconn(g, id, w->maxconn);
+	if (!e)
+		e = lb_server_set_priority(g, id, w->priority);
+	if (!e)
+		e = lb_server_set_state(g, id, w->state);
+	return e ? e : lb_server_set_up(g, id, w->up);
+}
+
+static int join_group(struct lb_group *g, const struct server *s)
+{
+	const struct lb_server_opts o = {.size = sizeof(o), .id = id_of(s), .key64 = s->wanted.key};
+	int e = lb_server_add(g, &o, NULL);
+
+	return e ? e : tell_group(g, s);
+}
+
+/* Under `editing`. Where there are tens of thousands of backends most are not asked for long: who picks first makes it. */
+static int make_group(struct pool *p)
+{
+	const struct server *s;
+	int e = lb_group_new(&p->balance, &p->group);
+
+	if (e < 0)
+		return e;
+	TAILQ_FOREACH (s, &p->servers, entry)
+		if (s->member && !e)
+			e = join_group(p->group, s);
+	if (!e)
+		e = lb_group_commit(p->group);
+	if (e < 0) {
+		lb_group_free(p->group);
+		p->group = NULL;
+	}
+	return e;
+}
+
+struct lb_picker *pool_picker(struct pool *p, unsigned worker)
+{
+	struct pool_worker *pw = &p->worker[worker];
+
+	pthread_mutex_lock(&p->editing);
+	if ((!p->group && make_group(p) < 0) || lb_picker_new(p->group, &pw->picker) < 0)
+		pw->picker = NULL;
+	pthread_mutex_unlock(&p->editing);
+	return pw->picker;
+}
+
+/* Under `editing`. */
 static void leave_group(struct server *s)
 {
-	pthread_mutex_lock(&s->pool->editing);
-	lb_server_remove(s->pool->group, id_of(s));
-	pthread_mutex_unlock(&s->pool->editing);
+	if (s->pool->group)
+		lb_server_remove(s->pool->group, id_of(s));
 	s->member = s->in_service = false;
 }
 
@@ -234,10 +274,11 @@ void server_put(struct server *s)
 	server_track(s, NULL);
 	while (!LIST_EMPTY(&s->trackers))
 		server_track(LIST_FIRST(&s->trackers), NULL);
+	pthread_mutex_lock(&s->pool->editing);
 	if (s->member)
 		leave_group(s);
-	LIST_REMOVE(s, entry);
-	free(s->worker);
+	TAILQ_REMOVE(&s->pool->servers, s, entry);
+	pthread_mutex_unlock(&s->pool->editing);
 	tally_free(s->tally);
 	while (s->places) {
 		struct server_place *p = s->places;
@@ -259,7 +300,7 @@ static struct server *find(const struct pool *p, const struct set *set, const st
 {
 	struct server *s;
 
-	LIST_FOREACH (s, &p->servers, entry)
+	TAILQ_FOREACH (s, &p->servers, entry)
 		if (s->in == set && !strcmp(s->name, c->name))
 			return s;
 	return NULL;
@@ -286,19 +327,18 @@ struct server *server_find(const struct engine *e, const struct set *set, const 
 	return NULL;
 }
 
-/* What the group is to know of the server now. */
 /* Slow start begins when a server begins to serve, as in the group. */
 static void note_service(struct server *s, bool in_service)
 {
 	if (s->in_service == in_service)
 		return;
 	s->in_service = in_service;
-	s->warms_ns = in_service && s->pool->slow_ns ? loop_clock_ns() : 0;
+	s->warms_ns = in_service && pool_ramps(s->pool) ? loop_clock_ns() : 0;
 }
 
 unsigned server_share(const struct server *s, uint64_t now_ns)
 {
-	const uint64_t slow_ns = s->pool->slow_ns, warm_ns = now_ns > s->warms_ns ? now_ns - s->warms_ns : 0;
+	const uint64_t slow_ns = s->pool->balance.slow_start_ns, warm_ns = now_ns > s->warms_ns ? now_ns - s->warms_ns : 0;
 	bool all_are_warm;
 
 	if (!s->warms_ns || warm_ns >= slow_ns)
@@ -311,20 +351,6 @@ unsigned server_share(const struct server *s, uint64_t now_ns)
 	return warm_ns * 100 < slow_ns ? 1 : (unsigned)(warm_ns * 100 / slow_ns);
 }
 
-static int stage(struct server *s)
-{
-	const enum lb_state state = server_in_maint(s)			? LB_STATE_OFFLINE
-				    : s->draining || server_in_drain(s) ? LB_STATE_DISABLED
-									: LB_STATE_ENABLED;
-	uint64_t id = id_of(s);
-	int e = lb_server_set_weight(s->pool->group, id, s->admin.weight);
-
-	note_service(s, s->up && state == LB_STATE_ENABLED);
-	if (!e)
-		e = lb_server_set_state(s->pool->group, id, state);
-	return e ? e : lb_server_set_up(s->pool->group, id, s->up);
-}
-
 /* hash-key. The points of an id are HAProxy's; what has no address, or a path for it, has those. */
 static uint64_t ring_key(const struct server *s, const struct cfg_server *c)
 {
@@ -335,28 +361,34 @@ static uint64_t ring_key(const struct server *s, const struct cfg_server *c)
 	return lb_hash_bytes(at.addr, sizeof(at.addr), c->hash_key == CFG_HASH_KEY_ADDR ? 0 : ntohs(at.port)) | UINT64_C(1) << 63;
 }
 
-/* Into the group, if it is not there or has another key, with its settings. */
-static int stage_anew(struct pool *p, struct server *s)
+static void want(struct server *s)
 {
-	const struct cfg_server *c = s->admin.cfg;
-	const struct lb_server_opts o = {
-	    .size = sizeof(o), .id = id_of(s), .key64 = ring_key(s, c), .weight = c->weight ? c->weight : 1};
-	int e = 0;
+	struct server_wanted *w = &s->wanted;
 
-	if (s->member && s->ring_key != o.key64 && p->consistent) {
-		lb_server_remove(p->group, o.id); /* and comes back with another key, and with its connections */
-		s->member = s->in_service = false;
-	}
-	if (!s->member) {
-		e = lb_server_add(p->group, &o, NULL);
-		s->member = !e;
-		s->ring_key = o.key64;
-	}
-	if (!e)
-		e = lb_server_set_maxconn(p->group, o.id, s->admin.maxconn);
-	if (!e)
-		e = lb_server_set_priority(p->group, o.id, s->priority);
-	return e ? e : stage(s);
+	w->weight = s->admin.weight;
+	w->maxconn = s->admin.maxconn;
+	w->state = server_in_maint(s)			       ? LB_STATE_OFFLINE
+		   : s->draining || server_in_drain(s) ? LB_STATE_DISABLED
+						       : LB_STATE_ENABLED;
+	w->up = s->up;
+	note_service(s, w->up && w->state == LB_STATE_ENABLED);
+}
+
+/* Into the group, if it is not there or has another key, with its settings. Under `editing`. */
+static int stage(struct pool *p, struct server *s)
+{
+	const uint64_t key = ring_key(s, s->admin.cfg);
+	int e;
+
+	if (p->group && s->member && s->wanted.key != key && p->balance.flags & LB_GROUP_CONSISTENT)
+		leave_group(s); /* and comes back with another key, and with its connections */
+	want(s);
+	if (p->group && s->member)
+		return tell_group(p->group, s);
+	s->wanted.key = key;
+	e = p->group ? join_group(p->group, s) : 0;
+	s->member = !e;
+	return e;
 }
 
 static int sync_server(struct pool *p, struct server *s, const struct cfg_server *c,
@@ -371,8 +403,8 @@ static int sync_server(struct pool *p, struct server *s, const struct cfg_server
 	s->serves = server_serves(s);
 	s->balanced = server_balanced(s);
 	pthread_mutex_lock(&p->editing);
-	s->priority = priority;
-	e = stage_anew(p, s);
+	s->wanted.priority = priority;
+	e = stage(p, s);
 	pthread_mutex_unlock(&p->editing);
 	return e;
 }
@@ -382,7 +414,7 @@ static void count_up(struct pool *p)
 	const struct server *s;
 	unsigned n_up = 0, n_up_backup = 0;
 
-	LIST_FOREACH (s, &p->servers, entry)
+	TAILQ_FOREACH (s, &p->servers, entry)
 		if (s->member && server_serves(s)) {
 			n_up += !s->backup;
 			n_up_backup += s->backup;
@@ -398,15 +430,18 @@ static void count_up(struct pool *p)
 	p->n_up_backup = n_up_backup;
 }
 
-static int configure(struct pool *p, const struct cfg_proxy *proxy, uint64_t slow_ns)
+/* Slow start is a group's from the beginning: it knows who was there before. */
+static int configure(struct pool *p, const struct lb_group_opts *o)
 {
-	struct lb_group_opts o = group_opts(proxy, slow_ns);
+	int e = 0;
 
-	int e;
-
-	note_balance(p, proxy, slow_ns);
 	pthread_mutex_lock(&p->editing);
-	e = lb_group_configure(p->group, &o);
+	if (!p->group && o->slow_start_ns)
+		e = make_group(p);
+	if (!e) {
+		p->balance = *o;
+		e = p->group ? lb_group_configure(p->group, o) : 0;
+	}
 	pthread_mutex_unlock(&p->editing);
 	return e;
 }
@@ -414,16 +449,18 @@ static int configure(struct pool *p, const struct cfg_proxy *proxy, uint64_t slo
 int pool_sync(struct pool *p, const struct set *set, const struct backend *b)
 {
 	const struct cfg_proxy *proxy = b->proxy;
-	uint64_t slow_ns = slowstart(b);
+	struct lb_group_opts o = group_opts(proxy, p->balance.slow_start_ns);
 	unsigned backups = 0;
 	struct server *s;
 	int e = 0;
 
-	if (!same_balance(p, proxy))
-		e = configure(p, proxy, p->slow_ns);
-	LIST_FOREACH (s, &p->servers, entry)
+	if (!same_balance(&p->balance, &o))
+		e = configure(p, &o);
+	TAILQ_FOREACH (s, &p->servers, entry)
 		if (s->member && s->in != set) {
+			pthread_mutex_lock(&p->editing);
 			leave_group(s);
+			pthread_mutex_unlock(&p->editing);
 			check_end(s);
 			agent_end(s);
 			resolve_end(s);
@@ -437,11 +474,12 @@ int pool_sync(struct pool *p, const struct set *set, const struct backend *b)
 			backups = proxy->set.allbackups ? 1 : backups + 1;
 		e = sync_server(p, b->servers[i], c, c->backup ? backups : 0);
 	}
-	if (!e && p->slow_ns != slow_ns) /* after them, as in HAProxy: who is there at the start has its whole share at once */
-		e = configure(p, proxy, slow_ns);
+	o.slow_start_ns = slowstart(b);
+	if (!e && p->balance.slow_start_ns != o.slow_start_ns) /* after them, as in HAProxy: who is there at the start has its whole share at once */
+		e = configure(p, &o);
 	count_up(p);
 	pthread_mutex_lock(&p->editing);
-	if (!e)
+	if (!e && p->group)
 		e = lb_group_commit(p->group);
 	pthread_mutex_unlock(&p->editing);
 	return e;
@@ -457,7 +495,7 @@ uint64_t pools_deadline(const struct engine *e)
 	LIST_FOREACH (p, &e->pools, entry) {
 		uint64_t deadline;
 
-		if (!p->slow_ns)
+		if (!pool_ramps(p))
 			continue;
 		pthread_mutex_lock(&p->editing);
 		deadline = lb_group_deadline(p->group);
@@ -474,7 +512,7 @@ void pools_tick(struct engine *e, uint64_t now_ns)
 	if (pools_deadline(e) > now_ns)
 		return;
 	LIST_FOREACH (p, &e->pools, entry) {
-		if (!p->slow_ns)
+		if (!pool_ramps(p))
 			continue;
 		pthread_mutex_lock(&p->editing);
 		if (lb_group_deadline(p->group) <= now_ns && lb_group_tick(p->group, now_ns) == 1)
@@ -489,10 +527,10 @@ int server_publish(struct engine *e, struct server *s)
 	int r;
 
 	pthread_mutex_lock(&p->editing);
-	r = s->member ? stage_anew(p, s) : stage(s); /* it may have moved */
-	if (!r && p->slow_ns) /* a small share from the first connection on */
+	r = s->member ? stage(p, s) : -ENOENT; /* it may have moved */
+	if (!r && pool_ramps(p)) /* a small share from the first connection on */
 		lb_group_tick(p->group, loop_clock_ns());
-	if (!r)
+	if (!r && p->group)
 		r = lb_group_commit(p->group);
 	pthread_mutex_unlock(&p->editing);
 	if (r < 0)

@@ -268,7 +268,7 @@ static void conn_line(struct call *c, const struct backend *b, const struct serv
 
 	tally_read(s->tally, c->now_ns, &sum);
 	port = address_of(server_addr(s), addr, sizeof(addr));
-	for (unsigned i = 0; s->worker && i < c->e->n_workers; i++) {
+	for (unsigned i = 0; s->http && i < c->e->n_workers; i++) {
 		idle += atomic_load_explicit(&s->worker[i].n_idle, memory_order_relaxed);
 		need += atomic_load_explicit(&s->worker[i].need, memory_order_relaxed);
 	}
@@ -276,7 +276,7 @@ static void conn_line(struct call *c, const struct backend *b, const struct serv
 		   addr, port, (unsigned long long)(cfg->has_purge ? cfg->purge_ns : HTTP_PURGE_NS) / 1000000, used,
 		   (unsigned long long)sum.sessions_max, need, idle, cfg->pool_max, idle);
 	for (unsigned i = 0; i < c->e->n_workers; i++)
-		out_printf(c->out, " %u", s->worker ? atomic_load_explicit(&s->worker[i].n_idle, memory_order_relaxed) : 0u);
+		out_printf(c->out, " %u", s->http ? atomic_load_explicit(&s->worker[i].n_idle, memory_order_relaxed) : 0u);
 	out_text(c->out, "\n");
 }
 

@@ -350,7 +350,7 @@ static uint64_t idle_of(const struct server *s)
 {
 	uint64_t n = 0;
 
-	for (unsigned i = 0; s->worker && i < s->tally->n_workers; i++)
+	for (unsigned i = 0; s->http && i < s->tally->n_workers; i++)
 		n += atomic_load_explicit(&s->worker[i].n_idle, memory_order_relaxed);
 	return n;
 }
@@ -359,7 +359,7 @@ static uint64_t need_of(const struct server *s)
 {
 	uint64_t n = 0;
 
-	for (unsigned i = 0; s->worker && i < s->tally->n_workers; i++)
+	for (unsigned i = 0; s->http && i < s->tally->n_workers; i++)
 		n += atomic_load_explicit(&s->worker[i].need, memory_order_relaxed);
 	return n;
 }
@@ -456,7 +456,7 @@ static void sum_servers(const struct backend *b, uint64_t now_ns, struct backend
 	const struct server *s;
 
 	*sum = (struct backend_sum){.any = b->n_servers};
-	LIST_FOREACH (s, &b->pool->servers, entry) {
+	TAILQ_FOREACH (s, &b->pool->servers, entry) {
 		if (!s->member || !s->up || server_in_maint(s))
 			continue;
 		if (s->backup) {

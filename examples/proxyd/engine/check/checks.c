@@ -81,7 +81,7 @@ void checks_follow_ports(struct engine *e)
 		return;
 	e->check_ports = false;
 	LIST_FOREACH (p, &e->pools, entry)
-		LIST_FOREACH (s, &p->servers, entry)
+		TAILQ_FOREACH (s, &p->servers, entry)
 			if (s->check && port_moved(s))
 				check_sync(e, s, s->admin.cfg, s->admin.backend);
 }

@@ -182,7 +182,7 @@ void server_marked(struct engine *e, struct server *s)
 		tell_workers(e, s, end_for_down);
 	if (!s->serves || !c || !c->ends_backup_sessions || s->backup || !s->admin.weight)
 		return;
-	LIST_FOREACH (other, &s->pool->servers, entry)
+	TAILQ_FOREACH (other, &s->pool->servers, entry)
 		if (other->member && other->backup)
 			tell_workers(e, other, end_for_up);
 }

@@ -9,7 +9,7 @@
 #include "http.h"
 #include "engine/io.h"
 
-static struct server_worker *mine(const struct worker *w, const struct server *s)
+static struct server_worker *mine(const struct worker *w, struct server *s)
 {
 	return &s->worker[w->index];
 }

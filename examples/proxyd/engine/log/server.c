@@ -212,7 +212,7 @@ static void count_usable(const struct pool *p, unsigned *ret_active, unsigned *r
 	const struct server *s;
 
 	*ret_active = *ret_backup = 0;
-	LIST_FOREACH (s, &p->servers, entry)
+	TAILQ_FOREACH (s, &p->servers, entry)
 		if (s->member && s->up && !s->draining && !server_in_maint(s) && !server_in_drain(s)) {
 			*ret_active += !s->backup;
 			*ret_backup += s->backup;
