@@ -93,7 +93,7 @@ static size_t count_listeners(const struct cfg *cfg)
 	const struct cfg_bind *b;
 	size_t n = 0;
 
-	STAILQ_FOREACH (p, &cfg->proxies, next)
+	STAILQ_FOREACH (p, &cfg->frontends, next_frontend)
 		if (!p->set.disabled)
 			STAILQ_FOREACH (b, &p->binds, next)
 				n++;

@@ -100,12 +100,8 @@ static void check(struct reader *r, const struct bandwidth *b)
 			 b->name, table_data_name(bandwidth_rate(b)), b->table->name);
 }
 
-void cfg_bandwidth_check(struct reader *r)
+void cfg_bandwidth_check(struct reader *r, struct cfg_proxy *p)
 {
-	const struct cfg_proxy *p;
-
-	STAILQ_FOREACH (p, &r->cfg->proxies, next)
-		for (const struct bandwidth *b = p->rules ? p->rules->bandwidths : NULL; b;
-		     b = b->next)
-			check(r, b);
+	for (const struct bandwidth *b = p->rules ? p->rules->bandwidths : NULL; b; b = b->next)
+		check(r, b);
 }

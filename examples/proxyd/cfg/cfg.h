@@ -594,7 +594,7 @@ const struct cfg_check_connect *cfg_check_hop(const struct cfg_settings *set, un
 #define CFG_LISTEN (CFG_FRONTEND | CFG_BACKEND)
 
 struct cfg_proxy {
-	STAILQ_ENTRY(cfg_proxy) next;
+	STAILQ_ENTRY(cfg_proxy) next, next_frontend;
 	struct diag_place at;
 	const char *name;
 	unsigned id;   /* as written, else the first that is free: 2, 3 … in the order of the file */
@@ -696,12 +696,13 @@ struct cfg {
 	unsigned refs; /* of others beside its owner: cfg_hold() */
 	struct cfg_global global;
 	struct cfg_proxies defaults, proxies;
+	struct cfg_proxies frontends; /* of `proxies`, those with clients: few, where there are many */
 	struct cfg_resolvers_list resolvers;
 	STAILQ_HEAD(, cfg_mailers) mailers;
 	STAILQ_HEAD(, cfg_peers) peers;
 	STAILQ_HEAD(, cfg_ring) rings;
 	STAILQ_HEAD(, cfg_forward) forwards;
-	unsigned n_proxies;
+	unsigned n_proxies, n_servers;
 	const char *file[CFG_FILES_MAX];
 	size_t n_files;
 	struct var_names *vars;	    /* of rules; NULL: none */

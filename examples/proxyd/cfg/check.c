@@ -186,7 +186,7 @@ static const struct cfg_proxy *bound_before(const struct reader *r, const struct
 	const struct cfg_bind *other;
 	const struct cfg_proxy *q;
 
-	STAILQ_FOREACH (q, &r->cfg->proxies, next)
+	STAILQ_FOREACH (q, &r->cfg->frontends, next_frontend)
 		STAILQ_FOREACH (other, &q->binds, next) {
 			if (other == b)
 				return NULL;
@@ -344,42 +344,54 @@ static void number_proxies(struct reader *r)
 	tdestroy(given, keep_proxy);
 }
 
+static void check_proxy(struct reader *r, struct cfg_proxy *p)
+{
+	if (p->kind & CFG_FRONTEND)
+		check_frontend(r, p);
+	become_http(r, p);
+	check_mode(r, p);
+	check_observe(r, p);
+	cfg_nameless_check(r, p);
+	cfg_server_ids(r, p);
+	cfg_compile_formats(r, p);
+	cfg_errors_check(r, p);
+	if (p->set.mode == CFG_MODE_HTTP || may_lead_to_http(p))
+		cfg_monitor_check(r, p);
+	if (p->kind & CFG_BACKEND)
+		cfg_probe_check(r, p);
+	check_rules(r, p);
+	cfg_source_check(r, p);
+	cfg_tcp_check(r, p);
+	cfg_tls_check(r, p);
+	check_timeouts(r, p);
+	check_log(r, p);
+	check_addresses(r, p);
+}
+
 void cfg_check(struct reader *r)
 {
 	struct cfg_proxy *p;
+	bool tracks = false;
 
-	number_proxies(r);
+	if (r->ids_given)
+		number_proxies(r);
 	cfg_tls_extra(r); /* before certificates are read */
-	STAILQ_FOREACH (p, &r->cfg->proxies, next) {
-		if (p->set.disabled)
-			continue;
-		if (p->kind & CFG_FRONTEND)
-			check_frontend(r, p);
-		become_http(r, p);
-		check_mode(r, p);
-		check_observe(r, p);
-		cfg_nameless_check(r, p);
-		cfg_server_ids(r, p);
-		cfg_compile_formats(r, p);
-		cfg_errors_check(r, p);
-		if (p->set.mode == CFG_MODE_HTTP || may_lead_to_http(p))
-			cfg_monitor_check(r, p);
-		if (p->kind & CFG_BACKEND)
-			cfg_probe_check(r, p);
-		check_rules(r, p);
-		cfg_source_check(r, p);
-		cfg_tcp_check(r, p);
-		cfg_tls_check(r, p);
-		check_timeouts(r, p);
-		check_log(r, p);
-		check_addresses(r, p);
+	STAILQ_FOREACH (p, &r->cfg->proxies, next) { /* once: of tens of thousands none is in the caches */
+		if (!p->set.disabled)
+			check_proxy(r, p);
+		tracks |= cfg_track_find(r, p);
+		cfg_email_check(r, p);
+		cfg_logs_check(r, p);
+		cfg_resolves_check(r, p);
+		cfg_bandwidth_check(r, p);
+		r->cfg->n_servers += p->n_servers;
 	}
 	check_buffers(&r->cfg->global);
-	cfg_track_check(r);
+	if (tracks)
+		cfg_track_check(r);
 	cfg_mailers_check(r);
 	cfg_rings_check(r);
 	cfg_resolvers_check(r);
-	cfg_bandwidth_check(r);
 	cfg_check_userlists(r);
 	cfg_check_tables(r);
 	cfg_vars_check(r);

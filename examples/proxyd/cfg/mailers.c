@@ -77,8 +77,9 @@ void kw_email_alert(struct reader *r, size_t first, const void *data)
 		e->myhostname = keep_word(r, first);
 }
 
-static void check_email(struct reader *r, struct cfg_email *e)
+void cfg_email_check(struct reader *r, struct cfg_proxy *p)
 {
+	struct cfg_email *e = p->set.email;
 	char host[256];
 
 	if (!e)
@@ -103,11 +104,8 @@ static void check_email(struct reader *r, struct cfg_email *e)
 void cfg_mailers_check(struct reader *r)
 {
 	struct cfg_mailers *m;
-	struct cfg_proxy *p;
 
 	STAILQ_FOREACH (m, &r->cfg->mailers, next)
 		if (STAILQ_EMPTY(&m->list))
 			diag_add(r->diag, DIAG_WARNING, &m->at, "section \"mailers %s\" has no mailer: nobody gets mail", m->name);
-	STAILQ_FOREACH (p, &r->cfg->proxies, next)
-		check_email(r, p->set.email);
 }

@@ -494,6 +494,8 @@ static void begin_proxy(struct reader *r, unsigned kind)
 	} else {
 		p->id = r->cfg->n_proxies++ + 2;
 		STAILQ_INSERT_TAIL(&r->cfg->proxies, p, next);
+		if (kind & CFG_FRONTEND)
+			STAILQ_INSERT_TAIL(&r->cfg->frontends, p, next_frontend);
 	}
 	if (from && kind != CFG_DEFAULTS)
 		cfg_inherit_rules(r, from);
@@ -768,6 +770,7 @@ int cfg_load(const struct cfg_load_opts *o, struct diag *d, struct cfg **ret)
 	index_keywords(&r.letters);
 	STAILQ_INIT(&c->defaults);
 	STAILQ_INIT(&c->proxies);
+	STAILQ_INIT(&c->frontends);
 	STAILQ_INIT(&c->resolvers);
 	STAILQ_INIT(&c->mailers);
 	STAILQ_INIT(&c->peers);

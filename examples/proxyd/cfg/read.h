@@ -70,6 +70,7 @@ struct reader {
 	size_t n_if;
 	struct upgrade *upgrade; /* of the line at hand */
 	const char *rule_file;	 /* of the last rule; kept */
+	bool ids_given;		 /* some section says its id */
 	bool told_h2;		 /* that it is not offered */
 	bool no;		 /* the line began with "no" */
 	bool dynamic;		 /* it is a server's that comes at run time */
@@ -106,7 +107,11 @@ __attribute__((format(printf, 4, 5))) void say(struct reader *r, enum diag_level
 void *keep(struct reader *r, size_t size);
 /* `size` bytes like those of `old`; zeroes if that is NULL. */
 void *keep_copy(struct reader *r, const void *old, size_t size);
-/* cfg/track.c: `track` of the servers of all sections; of one that comes at run time. */
+/*
+ * cfg/track.c: `track` of a section's servers, true: some do; of all, once each knows whom it tracks; of one that comes
+ * at run time.
+ */
+bool cfg_track_find(struct reader *r, struct cfg_proxy *p);
 void cfg_track_check(struct reader *r);
 void cfg_track_server(struct reader *r, const struct cfg_proxy *p, struct cfg_server *s);
 
@@ -220,8 +225,9 @@ void server_netns(struct reader *r, size_t i, void *target);
 /* cfg/mailers.c */
 keyword_fn kw_email_alert, kw_mail_timeout, kw_mailer;
 void begin_mailers(struct reader *r);
-/* Once all sections are read: which mailers an email-alert means. */
+/* Once all sections are read: those of mailers; which ones a section's email-alert means. */
 void cfg_mailers_check(struct reader *r);
+void cfg_email_check(struct reader *r, struct cfg_proxy *p);
 
 /* cfg/peers.c */
 keyword_fn kw_peer, kw_peers_bind, kw_peers_table;
@@ -243,8 +249,9 @@ keyword_fn kw_ring_bytes, kw_ring_file, kw_ring_format, kw_ring_server, kw_ring_
 void begin_ring(struct reader *r);
 /* The name of the ring that sends to this address, of word i. NULL: told. */
 const char *cfg_ring_of_address(struct reader *r, size_t i, const char *text);
-/* Once all sections are read: which ring a log line means. */
+/* Once all sections are read: which ring a log line means; a section's. */
 void cfg_rings_check(struct reader *r);
+void cfg_logs_check(struct reader *r, struct cfg_proxy *p);
 /* The name of a format at word i. False: told. */
 bool cfg_log_format(struct reader *r, size_t i, enum cfg_log_format *ret);
 /* The name of a level, as in <syslog.h>. */
@@ -259,9 +266,10 @@ void server_resolve_prefer(struct reader *r, size_t i, void *target);
 void server_resolve_opts(struct reader *r, size_t i, void *target);
 void server_resolve_net(struct reader *r, size_t i, void *target);
 void server_init_addr(struct reader *r, size_t i, void *target);
-/* Once all sections are read. */
+/* Once all sections are read: those of resolvers; which ones a section means. */
 void cfg_resolvers_check(struct reader *r);
-void cfg_bandwidth_check(struct reader *r);
+void cfg_resolves_check(struct reader *r, struct cfg_proxy *p);
+void cfg_bandwidth_check(struct reader *r, struct cfg_proxy *p);
 
 /* cfg/rules.c: of the configuration. */
 struct rule_memory;

@@ -301,20 +301,22 @@ static void check_rule(void *userdata, const char *section, const char *file, un
 void cfg_resolvers_check(struct reader *r)
 {
 	const struct cfg_resolvers *s;
-	const struct cfg_proxy *p;
-	struct cfg_server *server;
 
 	STAILQ_FOREACH (s, &r->cfg->resolvers, next)
 		if (!s->n_nameservers)
 			diag_add(r->diag, DIAG_WARNING, &s->at,
 				 "resolvers \"%s\" has no nameserver: names are resolved at the start and at each reload alone", s->name);
-	STAILQ_FOREACH (p, &r->cfg->proxies, next)
-		STAILQ_FOREACH (server, &p->servers, next)
-			if (server->resolve.section)
-				miss(r, server->resolve.section, &server->resolve.at);
-	STAILQ_FOREACH (p, &r->cfg->proxies, next)
-		if (p->rules && p->kind != CFG_DEFAULTS) {
-			rules_check_resolvers(&p->rules->of[RULES_REQUEST], check_rule, r);
-			rules_check_resolvers(&p->rules->of[RULES_CONTENT], check_rule, r);
-		}
+}
+
+void cfg_resolves_check(struct reader *r, struct cfg_proxy *p)
+{
+	const struct cfg_server *server;
+
+	STAILQ_FOREACH (server, &p->servers, next)
+		if (server->resolve.section)
+			miss(r, server->resolve.section, &server->resolve.at);
+	if (!p->rules)
+		return;
+	rules_check_resolvers(&p->rules->of[RULES_REQUEST], check_rule, r);
+	rules_check_resolvers(&p->rules->of[RULES_CONTENT], check_rule, r);
 }

@@ -174,7 +174,6 @@ void cfg_rings_check(struct reader *r)
 	struct cfg_forward *forward;
 	struct cfg_ring_server *s;
 	struct cfg_ring *ring;
-	struct cfg_proxy *p;
 
 	STAILQ_FOREACH (ring, &r->cfg->rings, next)
 		STAILQ_FOREACH (s, &ring->servers, next)
@@ -194,6 +193,9 @@ void cfg_rings_check(struct reader *r)
 		if (STAILQ_EMPTY(&forward->logs) && !forward->global_logs)
 			diag_add(r->diag, DIAG_WARNING, &forward->at, "log-forward \"%s\" has no log line: what it receives goes nowhere", forward->name);
 	}
-	STAILQ_FOREACH (p, &r->cfg->proxies, next)
-		find_rings(r, p->set.logs);
+}
+
+void cfg_logs_check(struct reader *r, struct cfg_proxy *p)
+{
+	find_rings(r, p->set.logs);
 }

@@ -69,17 +69,21 @@ void cfg_track_server(struct reader *r, const struct cfg_proxy *p, struct cfg_se
 		check_chain(r, p, s);
 }
 
-void cfg_track_check(struct reader *r)
+bool cfg_track_find(struct reader *r, struct cfg_proxy *p)
 {
-	struct cfg_proxy *p;
 	struct cfg_server *s;
 	bool any = false;
 
-	STAILQ_FOREACH (p, &r->cfg->proxies, next)
-		STAILQ_FOREACH (s, &p->servers, next)
-			any |= s->track && find_tracked(r, p, s);
-	if (!any)
-		return;
+	STAILQ_FOREACH (s, &p->servers, next)
+		any |= s->track && find_tracked(r, p, s);
+	return any;
+}
+
+void cfg_track_check(struct reader *r)
+{
+	const struct cfg_proxy *p;
+	const struct cfg_server *s;
+
 	STAILQ_FOREACH (p, &r->cfg->proxies, next)
 		STAILQ_FOREACH (s, &p->servers, next)
 			if (s->tracked)

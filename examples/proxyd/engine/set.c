@@ -14,13 +14,11 @@ static size_t count(const struct cfg *cfg, struct set *s)
 	const struct cfg_bind *b;
 	size_t n_binds = 0;
 
-	s->n_servers = s->n_edits;
-	STAILQ_FOREACH (p, &cfg->proxies, next) {
-		if (p->set.disabled)
-			continue;
-		s->n_servers += p->kind & CFG_BACKEND ? p->n_servers : 0;
-		s->n_backends += (p->kind & CFG_BACKEND) != 0;
-		s->n_frontends += (p->kind & CFG_FRONTEND) != 0;
+	/* at most: some may be disabled */
+	s->n_servers = s->n_edits + cfg->n_servers;
+	s->n_backends = cfg->n_proxies;
+	STAILQ_FOREACH (p, &cfg->frontends, next_frontend) {
+		s->n_frontends++;
 		STAILQ_FOREACH (b, &p->binds, next)
 			n_binds++;
 	}
@@ -355,9 +353,8 @@ static bool fill(struct engine *e, struct set *s, unsigned maxconn, char *ret_er
 	STAILQ_FOREACH (p, &s->cfg->proxies, next)
 		if (!p->set.disabled && (p->kind & CFG_BACKEND) && !add_backend(e, s, p))
 			return false;
-	STAILQ_FOREACH (p, &s->cfg->proxies, next)
-		if (!p->set.disabled && (p->kind & CFG_FRONTEND) &&
-		    !add_frontend(e, s, p, maxconn, ret_error, cap))
+	STAILQ_FOREACH (p, &s->cfg->frontends, next_frontend)
+		if (!p->set.disabled && !add_frontend(e, s, p, maxconn, ret_error, cap))
 			return false;
 	set_fullconn(s, maxconn);
 	return true;
