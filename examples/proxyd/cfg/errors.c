@@ -160,14 +160,17 @@ void kw_http_error(struct reader *r, size_t first, const void *data)
 
 void begin_errors(struct reader *r)
 {
+	const struct cfg_errors *other;
+
 	r->errors = keep(r, sizeof(*r->errors));
 	if (!r->errors)
 		return;
-	if (cfg_names_find(r->cfg, &scope, word_at(r, 1)))
+	other = cfg_names_take(r->cfg, &scope, keep_word(r, 1), r->errors);
+	if (!other)
+		r->no_memory = true;
+	else if (other != r->errors)
 		say(r, DIAG_ERROR, 1, "the name \"%s\" is taken by another section http-errors",
 		    word_at(r, 1));
-	if (!cfg_names_add(r->cfg, &scope, keep_word(r, 1), r->errors))
-		r->no_memory = true;
 }
 
 /* "errorfiles NAME [CODES]": the section may stand further down. */

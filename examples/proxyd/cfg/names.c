@@ -1,21 +1,28 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Open addressing, at most three quarters full. Hashes stand in the table: of many names that are looked for none is
+ * in the caches, and only those that are found are looked at.
+ */
 #include "cfg/names.h"
 
 #include <string.h>
 
-#define BUCKETS_MIN 64u
+#define SLOTS_MIN 64u
 
-struct entry {
-	struct entry *next; /* of its bucket, oldest first */
+struct taken {
 	const void *scope;
-	size_t hash; /* of both: spares looking at most names that are others */
 	const char *name;
 	void *object;
 };
 
+struct slot {
+	size_t hash; /* of scope and name */
+	struct taken *taken; /* NULL: free */
+};
+
 struct cfg_names {
-	size_t n, n_buckets; /* a power of two */
-	struct entry *bucket[];
+	size_t n, n_slots; /* a power of two */
+	struct slot slot[];
 };
 
 const char cfg_scope_frontend = 'f', cfg_scope_backend = 'b';
@@ -29,58 +36,59 @@ static size_t hash_of(const void *scope, const char *name)
 	return (size_t)(h ^ h >> 29);
 }
 
-static struct entry **bucket_of(struct cfg_names *t, size_t hash)
+/* The slot that has it, or the free one where the search for it ends. `name` NULL: whose hash no other has. */
+static struct slot *search(struct cfg_names *t, size_t hash, const void *scope, const char *name)
 {
-	return &t->bucket[hash & (t->n_buckets - 1)];
-}
+	size_t i = hash & (t->n_slots - 1);
 
-static void insert(struct cfg_names *t, struct entry *e)
-{
-	struct entry **at = bucket_of(t, e->hash);
+	for (;; i = (i + 1) & (t->n_slots - 1)) {
+		const struct slot *s = &t->slot[i];
 
-	while (*at)
-		at = &(*at)->next;
-	e->next = NULL;
-	*at = e;
-	t->n++;
+		if (!s->taken || (name && s->hash == hash && s->taken->scope == scope && !strcmp(s->taken->name, name)))
+			return &t->slot[i];
+	}
 }
 
 /* The old table stays in the configuration's memory: all of them together are as large as the last. */
 static bool grow(struct cfg *c)
 {
 	struct cfg_names *old = c->names, *t;
-	size_t n = old ? 2 * old->n_buckets : BUCKETS_MIN;
+	size_t n = old ? 2 * old->n_slots : SLOTS_MIN;
 
-	t = cfg_alloc(c, sizeof(*t) + n * sizeof(t->bucket[0]));
+	t = cfg_alloc(c, sizeof(*t) + n * sizeof(t->slot[0]));
 	if (!t)
 		return false;
-	t->n_buckets = n;
-	for (size_t i = 0; old && i < old->n_buckets; i++)
-		for (struct entry *e = old->bucket[i], *next; e; e = next) {
-			next = e->next;
-			insert(t, e);
-		}
+	t->n_slots = n;
+	for (size_t i = 0; old && i < old->n_slots; i++)
+		if (old->slot[i].taken)
+			*search(t, old->slot[i].hash, NULL, NULL) = old->slot[i];
+	t->n = old ? old->n : 0;
 	c->names = t;
 	return true;
 }
 
 void *cfg_names_find(const struct cfg *c, const void *scope, const char *name)
 {
-	const size_t hash = hash_of(scope, name);
-	const struct entry *e = c->names ? *bucket_of(c->names, hash) : NULL;
+	const struct slot *s = c->names ? search(c->names, hash_of(scope, name), scope, name) : NULL;
 
-	while (e && (e->hash != hash || e->scope != scope || strcmp(e->name, name) != 0))
-		e = e->next;
-	return e ? e->object : NULL;
+	return s && s->taken ? s->taken->object : NULL;
 }
 
-bool cfg_names_add(struct cfg *c, const void *scope, const char *name, void *object)
+void *cfg_names_take(struct cfg *c, const void *scope, const char *name, void *object)
 {
-	struct entry *e = cfg_alloc(c, sizeof(*e));
+	const size_t hash = hash_of(scope, name);
+	struct slot *s;
 
-	if (!e || ((!c->names || c->names->n >= c->names->n_buckets) && !grow(c)))
-		return false;
-	*e = (struct entry){NULL, scope, hash_of(scope, name), name, object};
-	insert(c->names, e);
-	return true;
+	if ((!c->names || 4 * c->names->n >= 3 * c->names->n_slots) && !grow(c))
+		return NULL;
+	s = search(c->names, hash, scope, name);
+	if (s->taken)
+		return s->taken->object;
+	s->taken = cfg_alloc(c, sizeof(*s->taken));
+	if (!s->taken)
+		return NULL;
+	*s->taken = (struct taken){scope, name, object};
+	s->hash = hash;
+	c->names->n++;
+	return object;
 }

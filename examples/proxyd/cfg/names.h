@@ -13,7 +13,7 @@ extern const char cfg_scope_frontend, cfg_scope_backend; /* their addresses coun
 /* NULL: nothing has that name. */
 void *cfg_names_find(const struct cfg *c, const void *scope, const char *name);
 
-/* `name` lives as long as `c`. False: no memory. The first one of a name is found. */
-bool cfg_names_add(struct cfg *c, const void *scope, const char *name, void *object);
+/* Who has the name: `object` from now on, or the one that had it before. `name` lives as long as `c`. NULL: no memory. */
+void *cfg_names_take(struct cfg *c, const void *scope, const char *name, void *object);
 
 #endif

@@ -91,12 +91,6 @@ const char *keep_rest(struct reader *r, size_t i)
 	return text ? text : "";
 }
 
-/* Nearly all words of a table differ here from the one that is looked for, and each line asks all. */
-static bool begins_alike(const char *a, const char *b)
-{
-	return a[0] == b[0] && (!a[0] || a[1] == b[1]);
-}
-
 const struct cfg_word *find_word(const struct cfg_word *table, const char *name)
 {
 	for (; table->name; table++)
@@ -424,17 +418,14 @@ static void take_name(struct reader *r, struct cfg_proxy *p)
 		unsigned kind;
 		const void *scope;
 	} scopes[] = {{CFG_FRONTEND, &cfg_scope_frontend}, {CFG_BACKEND, &cfg_scope_backend}};
-	const struct cfg_proxy *other = NULL;
+	const struct cfg_proxy *other = p;
 
-	for (size_t i = 0; i < 2; i++) {
-		if (!(p->kind & scopes[i].kind))
-			continue;
-		if (!other)
-			other = cfg_names_find(r->cfg, scopes[i].scope, p->name);
-		if (!cfg_names_add(r->cfg, scopes[i].scope, p->name, p))
-			r->no_memory = true;
-	}
-	if (other)
+	for (size_t i = 0; i < 2; i++)
+		if (p->kind & scopes[i].kind && other == p)
+			other = cfg_names_take(r->cfg, scopes[i].scope, p->name, p);
+	if (!other)
+		r->no_memory = true;
+	else if (other != p)
 		say(r, DIAG_ERROR, 1,
 		    "the name \"%s\" is taken by the section at %s:%u: choose another", p->name,
 		    other->at.file, other->at.line);

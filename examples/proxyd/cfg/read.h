@@ -105,6 +105,12 @@ __attribute__((format(printf, 4, 5))) void say(struct reader *r, enum diag_level
 
 /* Memory that lives with the configuration; on failure the load as a whole ends with -ENOMEM. */
 void *keep(struct reader *r, size_t size);
+/* Nearly all words of a table differ here from the one that is looked for, and each line asks all. */
+static inline bool begins_alike(const char *a, const char *b)
+{
+	return a[0] == b[0] && (!a[0] || a[1] == b[1]);
+}
+
 /* `size` bytes like those of `old`; zeroes if that is NULL. */
 void *keep_copy(struct reader *r, const void *old, size_t size);
 /*

@@ -128,7 +128,7 @@ static const struct section_kind kinds[] = {
 const struct section_kind *find_section(const char *name)
 {
 	for (const struct section_kind *k = kinds; k->name; k++)
-		if (!strcmp(k->name, name))
+		if (begins_alike(k->name, name) && !strcmp(k->name, name))
 			return k;
 	return NULL;
 }

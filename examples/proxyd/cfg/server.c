@@ -447,18 +447,19 @@ void kw_default_server(struct reader *r, size_t first, const void *data)
 /* HAProxy, too, takes a name twice, and then means the first one by it. */
 static void take_server_name(struct reader *r, size_t i, struct cfg_server *s)
 {
-	const struct cfg_server *other = cfg_names_find(r->cfg, r->proxy, s->name);
+	const struct cfg_server *other = cfg_names_take(r->cfg, r->proxy, s->name, s);
 	char name[CFG_NAME_MAX + 16];
 
-	if (other) {
+	if (other && other != s) {
 		snprintf(name, sizeof(name), "%.*s:%u", CFG_NAME_MAX, s->name, s->at.line);
 		say(r, DIAG_WARNING, i,
 		    "the server name \"%s\" is taken by line %u: choose another; this one is called "
 		    "\"%s\" now",
 		    s->name, other->at.line, name);
 		s->name = keep_text(r, name);
+		other = cfg_names_take(r->cfg, r->proxy, s->name, s);
 	}
-	if (!cfg_names_add(r->cfg, r->proxy, s->name, s))
+	if (!other)
 		r->no_memory = true;
 }
 
@@ -624,12 +625,12 @@ static void check_given_ids(struct reader *r, struct cfg_proxy *p, bool *taken)
 		if (!s->id_given)
 			continue;
 		snprintf(text, sizeof(text), "%u", s->id);
-		other = cfg_names_find(r->cfg, &p->servers, text);
-		if (other)
+		other = cfg_names_take(r->cfg, &p->servers, keep_text(r, text), s);
+		if (!other)
+			r->no_memory = true;
+		else if (other != s)
 			diag_add(r->diag, DIAG_ERROR, &s->at, "server \"%s\" has the id %u of server \"%s\": each has its own",
 				 s->name, s->id, other->name);
-		else if (!cfg_names_add(r->cfg, &p->servers, keep_text(r, text), s))
-			r->no_memory = true;
 		if (s->id <= p->n_servers)
 			taken[s->id] = true;
 	}

@@ -343,6 +343,8 @@ static char *skip_protocol(struct reader *r, size_t i, char *text, unsigned flag
 	};
 	size_t len = 0, n = sizeof(protocols) / sizeof(protocols[0]), k;
 
+	if (!strpbrk(text, "@+")) /* nearly all */
+		return text;
 	for (k = 0; k < n; k++) {
 		len = strlen(protocols[k].name);
 		if (!strncmp(text, protocols[k].name, len))

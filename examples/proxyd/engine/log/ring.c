@@ -601,8 +601,9 @@ int rings_sync(struct rings *rs, struct cfg *cfg, uint64_t now_ns)
 	link_logs(rs, &cfg->global.logs);
 	STAILQ_FOREACH (forward, &cfg->forwards, next)
 		link_logs(rs, &forward->logs);
-	STAILQ_FOREACH (p, &cfg->proxies, next)
-		link_logs(rs, p->set.logs);
+	if (!STAILQ_EMPTY(&cfg->rings))
+		STAILQ_FOREACH (p, &cfg->proxies, next)
+			link_logs(rs, p->set.logs);
 	return ok ? 0 : -ENOMEM;
 }
 
