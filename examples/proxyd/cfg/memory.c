@@ -33,7 +33,7 @@ static void *map(size_t size)
 
 static struct cfg_block *block_new(struct cfg *c, size_t size)
 {
-	const bool mapped = size == CHUNK_MAX;
+	const bool mapped = size >= CHUNK_MAX / 4;
 	struct cfg_block *b = mapped ? map(size) : calloc(1, size);
 
 	if (!b)

@@ -41,6 +41,8 @@ void listener_tune(struct listener *l, unsigned n_workers, const struct cfg_tcp 
 
 /* ---- pool.c ---- */
 
+/* So many are found fast. False: no memory. */
+bool pools_make_room(struct engine *e, size_t n);
 struct pool *pool_get(struct engine *e, const struct cfg_proxy *p);
 void pool_put(struct engine *e, struct pool *p);
 struct server *server_get(struct engine *e, const struct backend *b, const struct cfg_server *c);

@@ -350,6 +350,7 @@ void engine_free(struct engine *e)
 	tally_free(e->compressed);
 	tally_free(e->tls_clients);
 	tally_free(e->tls_servers);
+	free(e->pools_named);
 	free(e->worker);
 	free(e);
 }

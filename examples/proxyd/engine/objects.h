@@ -687,7 +687,7 @@ struct message {
 	bool borrowed; /* it is part of what `arg` points to */
 };
 
-#define POOL_BUCKETS 16384u
+LIST_HEAD(pool_list, pool);
 
 struct engine {
 	struct engine_opts opts;
@@ -696,8 +696,8 @@ struct engine {
 	struct worker **worker;
 	struct gate gate;	 /* of the process */
 	STAILQ_HEAD(, set) sets; /* the last one runs */
-	LIST_HEAD(, pool) pools;
-	LIST_HEAD(, pool) pools_named[POOL_BUCKETS]; /* by a hash of the name */
+	struct pool_list pools, *pools_named; /* all; by a hash of the name, in `n_buckets`: a power of two */
+	size_t n_buckets;
 	LIST_HEAD(, gate) gates;
 	LIST_HEAD(, listener) listeners;
 	struct tally *tally;	 /* of the process */

@@ -88,19 +88,40 @@ static struct pool *pool_new(struct engine *e, const struct cfg_proxy *proxy)
 	return p;
 }
 
-static unsigned bucket_of(const char *name)
+static struct pool_list *bucket_of(const struct engine *e, const char *name)
 {
 	uint32_t hash = fnv1a_text(name);
 
-	return (hash ^ hash >> 16) % POOL_BUCKETS;
+	return &e->pools_named[(hash ^ hash >> 16) & (e->n_buckets - 1)];
+}
+
+bool pools_make_room(struct engine *e, size_t n)
+{
+	size_t n_buckets = e->n_buckets ? e->n_buckets : 64;
+	struct pool_list *named;
+	struct pool *p;
+
+	while (n_buckets < n)
+		n_buckets *= 2;
+	if (n_buckets == e->n_buckets)
+		return true;
+	named = calloc(n_buckets, sizeof(*named));
+	if (!named)
+		return false;
+	free(e->pools_named);
+	e->pools_named = named;
+	e->n_buckets = n_buckets;
+	LIST_FOREACH (p, &e->pools, entry)
+		LIST_INSERT_HEAD(bucket_of(e, p->name), p, named);
+	return true;
 }
 
 struct pool *pool_get(struct engine *e, const struct cfg_proxy *proxy)
 {
-	unsigned bucket = bucket_of(proxy->name);
+	struct pool_list *bucket = bucket_of(e, proxy->name);
 	struct pool *p;
 
-	LIST_FOREACH (p, &e->pools_named[bucket], named)
+	LIST_FOREACH (p, bucket, named)
 		if (!strcmp(p->name, proxy->name)) {
 			p->refs++;
 			return p;
@@ -110,7 +131,7 @@ struct pool *pool_get(struct engine *e, const struct cfg_proxy *proxy)
 		return NULL;
 	p->refs = 1;
 	LIST_INSERT_HEAD(&e->pools, p, entry);
-	LIST_INSERT_HEAD(&e->pools_named[bucket], p, named);
+	LIST_INSERT_HEAD(bucket, p, named);
 	return p;
 }
 
@@ -321,7 +342,7 @@ struct server *server_find(const struct engine *e, const struct set *set, const 
 {
 	const struct pool *p;
 
-	LIST_FOREACH (p, &e->pools_named[bucket_of(proxy->name)], named)
+	LIST_FOREACH (p, bucket_of(e, proxy->name), named)
 		if (!strcmp(p->name, proxy->name))
 			return find(p, set, c);
 	return NULL;

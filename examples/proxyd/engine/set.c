@@ -399,7 +399,7 @@ struct set *set_new(struct engine *e, struct cfg *cfg, const struct set_edit *ed
 	s->worker = aligned_alloc(CACHE_LINE, e->n_workers * sizeof(*s->worker));
 	s->n_backends = s->n_frontends = s->n_servers = 0; /* they count what is filled in */
 	atomic_init(&s->holders, e->n_workers);
-	ok = ok && s->backend && s->frontend && s->server && s->line && s->back && s->listener && s->worker;
+	ok = ok && pools_make_room(e, cfg->n_proxies) && s->backend && s->frontend && s->server && s->line && s->back && s->listener && s->worker;
 	if (ok)
 		memset(s->worker, 0, e->n_workers * sizeof(*s->worker));
 	if (ok && fill(e, s, maxconn, ret_error, cap))
