@@ -67,10 +67,8 @@ static void on_again(struct loop *l, void *userdata)
 static void stop_script(struct fifo *f)
 {
 	loop_arm(f->again, LOOP_NEVER);
-	if (f->pid > 0) {
-		kill(-f->pid, SIGTERM);
-		kill(f->pid, SIGTERM); /* before it made its group */
-	}
+	if (f->pid > 0)
+		scripts_let_go(f->all->scripts, f->pid);
 	f->pid = 0;
 }
 

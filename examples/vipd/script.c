@@ -389,6 +389,72 @@ static void see_all_off(struct scripts *s)
 	}
 }
 
+/* ---- Another program takes the process over ---- */
+
+static json_t *freeze_job(const struct job *j)
+{
+	json_t *argv = json_array();
+
+	for (char **a = j->argv; *a; a++)
+		json_array_append_new(argv, json_string(*a));
+	return json_pack("{s:I, s:o, s:s?, s:s?, s:i, s:I}", "object", (json_int_t)j->object, "argv", argv, "user", j->user, "group",
+			 j->group, "pid", (int)j->pid, "started_ns", (json_int_t)j->started_ns);
+}
+
+json_t *scripts_freeze(const struct scripts *s)
+{
+	json_t *jobs = json_array(), *leavers = json_array();
+	const struct job *j;
+	const struct leaver *v;
+
+	TAILQ_FOREACH (j, &s->jobs, entry)
+		json_array_append_new(jobs, freeze_job(j));
+	LIST_FOREACH (v, &s->leavers, entry)
+		if (!poll(&(struct pollfd){.fd = v->fd, .events = POLLIN}, 1, 0))
+			json_array_append_new(leavers, json_integer(v->pid));
+	return json_pack("{s:o, s:o}", "jobs", jobs, "leavers", leavers);
+}
+
+static char *text_of(const json_t *o, const char *key)
+{
+	return copy(json_string_value(json_object_get(o, key)));
+}
+
+static void thaw_job(struct scripts *s, const json_t *from)
+{
+	const json_t *argv = json_object_get(from, "argv");
+	struct job *j = calloc(1, sizeof(*j));
+
+	if (!j)
+		return;
+	*j = (struct job){.scripts = s,
+			  .object = (uint64_t)json_integer_value(json_object_get(from, "object")),
+			  .argv = calloc(json_array_size(argv) + 1, sizeof(*j->argv)),
+			  .user = text_of(from, "user"),
+			  .group = text_of(from, "group"),
+			  .pid = (pid_t)json_integer_value(json_object_get(from, "pid")),
+			  .started_ns = (uint64_t)json_integer_value(json_object_get(from, "started_ns"))};
+	for (size_t i = 0; j->argv && i < json_array_size(argv); i++)
+		j->argv[i] = copy(json_string_value(json_array_get(argv, i)));
+	if (!j->argv || !j->argv[0]) {
+		free_job(j);
+		return;
+	}
+	TAILQ_INSERT_TAIL(&s->jobs, j, entry);
+	s->n++;
+}
+
+void scripts_thaw(struct scripts *s, const json_t *frozen)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(frozen, "jobs"), i, one) thaw_job(s, one);
+	json_array_foreach(json_object_get(frozen, "leavers"), i, one)
+		scripts_let_go(s, (pid_t)json_integer_value(one));
+	run_ready(s);
+}
+
 /* ---- Life ---- */
 
 void scripts_configure(struct scripts *s, const struct conf *c)

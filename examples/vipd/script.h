@@ -7,6 +7,7 @@
 #ifndef VIPD_SCRIPT_H
 #define VIPD_SCRIPT_H
 
+#include <jansson.h>
 #include <sys/types.h>
 
 #include "conf/conf.h"
@@ -42,6 +43,11 @@ void scripts_run_and_wait(struct scripts *s, const struct conf_script *script, i
 
 /* Nobody waits any more for a program of scripts_spawn(): it has a second to heed SIGTERM, also of scripts_free(). */
 void scripts_let_go(struct scripts *s, pid_t pid);
+
+/* For a program that takes this process over (upgrade.h), whose children they are then: who runs, who waits and who is let go. */
+json_t *scripts_freeze(const struct scripts *s);
+/* NULL is nothing. */
+void scripts_thaw(struct scripts *s, const json_t *frozen);
 
 /* A child ended: true when it was one of the queue's. */
 bool scripts_reap(struct scripts *s, pid_t pid, int status);

@@ -173,48 +173,63 @@ static json_t *state_json(const struct supervisor *s)
 	json_t *alive = json_object(), *frozen = json_object();
 
 	checks_json(s, alive, frozen);
-	return json_pack("{s:i, s:b, s:I, s:f, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:i, s:b, s:I, s:f, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "pid_fd", s->pid_fd, "fresh", s->fresh, "alive_ns",
 			 s->shared->alive_ns ? (json_int_t)atomic_load(s->shared->alive_ns) : 0,
 			 "started", s->started, "routers", routers_json(s), "groups",
 			 groups_json(s), "checks", alive, "checks_frozen_ns",
 			 (json_int_t)*s->shared->frozen_ns, "checks_frozen", frozen, "virtuals",
 			 virtuals_json(s), "orders", orders_json(s), "scripts", scripts_json(s),
-			 "events", events_last(&s->events, NULL, NULL, EVENTS_MAX));
+			 "programs", scripts_freeze(s->scripts), "events", events_last(&s->events, NULL, NULL, EVENTS_MAX));
+}
+
+/* To a file without a name, from its beginning. Its descriptor, or -errno. */
+static int write_state(const struct supervisor *s)
+{
+	int fd = memfd_create("vipd-state", 0), r = fd < 0 ? -errno : 0;
+	json_t *state = state_json(s);
+
+	if (r >= 0 && (!state || json_dumpfd(state, fd, JSON_COMPACT | JSON_REAL_PRECISION(17)) < 0 || lseek(fd, 0, SEEK_SET) < 0))
+		r = -ENOMEM;
+	json_decref(state);
+	if (r < 0 && fd >= 0)
+		close(fd);
+	return r < 0 ? r : fd;
+}
+
+/* It comes back when it failed. -errno. */
+static int become(struct supervisor *s, int fd)
+{
+	char number[16];
+	int r;
+
+	snprintf(number, sizeof(number), "%d", fd);
+	setenv(STATE_ENV, number, 1);
+	if (s->pid_fd >= 0)
+		fcntl(s->pid_fd, F_SETFD, 0);
+	execv(s->upgrade, s->argv);
+	r = -errno;
+	unsetenv(STATE_ENV);
+	if (s->pid_fd >= 0)
+		fcntl(s->pid_fd, F_SETFD, FD_CLOEXEC);
+	close(fd);
+	return r;
 }
 
 int upgrade_exec(struct supervisor *s)
 {
-	json_t *state = state_json(s);
-	int fd = memfd_create("vipd-state", 0), r = 0;
-	char number[16];
+	int r;
 
-	if (fd < 0)
-		r = -errno;
-	else if (!state || json_dumpfd(state, fd, JSON_COMPACT | JSON_REAL_PRECISION(17)) < 0 ||
-		 lseek(fd, 0, SEEK_SET) < 0)
-		r = -ENOMEM;
-	json_decref(state);
-	if (r >= 0) {
-		snprintf(number, sizeof(number), "%d", fd);
-		setenv(STATE_ENV, number, 1);
-		if (s->pid_fd >= 0)
-			fcntl(s->pid_fd, F_SETFD, 0);
-		control_close(s->control_socket); /* it opens its own */
-		s->control_socket = NULL;
-		fifos_free(s->fifos); /* their scripts, too */
-		s->fifos = NULL;
-		execv(s->upgrade, s->argv);
-		r = -errno;
-		unsetenv(STATE_ENV);
-		if (s->pid_fd >= 0)
-			fcntl(s->pid_fd, F_SETFD, FD_CLOEXEC);
-		supervisor_open_control(s);
-		if (fifos_new(s->loop, s->scripts, &s->fifos) >= 0)
-			fifos_configure(s->fifos, s->conf);
-	}
-	if (fd >= 0)
-		close(fd);
+	control_close(s->control_socket); /* the other program opens its own */
+	s->control_socket = NULL;
+	fifos_free(s->fifos); /* likewise; their scripts are let go */
+	s->fifos = NULL;
+	r = write_state(s);
+	if (r >= 0)
+		r = become(s, r);
+	supervisor_open_control(s);
+	if (fifos_new(s->loop, s->scripts, &s->fifos) >= 0)
+		fifos_configure(s->fifos, s->conf);
 	log_err("cannot become %s: %s. This program goes on", s->upgrade, strerror(-r));
 	return r;
 }
@@ -395,4 +410,5 @@ void upgrade_take(struct supervisor *s, const json_t *state)
 		trackers_restore(s->trackers, t->index, (uint8_t)number(o, t->name));
 	for (const struct conf_vrrp_script *t = s->conf->misc; t; t = t->next)
 		trackers_restore(s->trackers, t->index, (uint8_t)number(o, t->name));
+	scripts_thaw(s->scripts, json_object_get(state, "programs"));
 }

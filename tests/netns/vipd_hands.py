@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """vipd_hands.py VIPD: somebody else's hands on what is vipd's: addresses flushed, the macvlan put down, deleted, renamed, with another
 MAC address or in another mode; all of it comes back, and no advert says anything else. The interface is renamed: its MASTER resigns. And a script
-that heeds no SIGTERM. What was changed of the interface is put back, whoever deleted the macvlans. With a read-only /proc/sys the address is served
+that heeds no SIGTERM, and one that others wait for, while another program takes vipd over. What was changed of the interface is put back, whoever deleted the macvlans. With a read-only /proc/sys the address is served
 all the same. Everything is in namespaces of its own.
 """
 import os
@@ -31,9 +31,11 @@ vrrp_instance VI_1 {
     use_vmac vrrp.51
     virtual_ipaddress { 10.9.0.100/24 }
     track_script { deaf }
+    notify FOLDER/slow
 }
 """
 DEAF = "#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 0.1; done\n"
+SLOW = "#!/bin/sh\necho $3 >>told\nsleep 2\necho end >>told\n"
 MAC = "00:00:5e:00:01:33"
 HANDS = (
     "ip addr flush dev vrrp.51",
@@ -95,6 +97,10 @@ def deaf():
     return subprocess.run(["pgrep", "-f", f"{os.getcwd()}/deaf"], check=False, capture_output=True, text=True).stdout
 
 
+def told():
+    return pathlib.Path("told").read_text().split() if os.path.exists("told") else []
+
+
 def another_interface(wire):
     """The interface was renamed, and another one has its name now."""
     wait_for("the end of being MASTER, on the old wire", lambda: wire.zero)
@@ -134,12 +140,19 @@ def without_settings(vipd):
 def main(vipd):
     run("ip link add v0 type veth peer name v1 && ip addr add 10.9.0.1/24 dev v0 && ip link set v0 up && ip link set v1 up")
     pathlib.Path("f").write_text(CONF.replace("FOLDER", os.getcwd()))
-    pathlib.Path("deaf").write_text(DEAF)
-    os.chmod("deaf", 0o755)
+    for name, text in (("deaf", DEAF), ("slow", SLOW)):
+        pathlib.Path(name).write_text(text)
+        os.chmod(name, 0o755)
     before = settings()
     daemon = start(vipd)
     try:
         wait_for("the address", is_right)
+        wait_for("the script", deaf)
+        subprocess.run([vipd, "--upgrade", "-p", f"{os.getcwd()}/p"], check=True)
+        wait_for("an upgrade", lambda: "takes over" in pathlib.Path("log").read_text())
+        wait_for("the end of the script, and of the next one by its timeout", lambda: not deaf())
+        wait_for("what the program before had to tell", lambda: told().count("end") == 2)
+        assert told() == ["BACKUP", "end", "MASTER", "end"], told()
         daemon.send_signal(signal.SIGHUP)  # a script that heeds no SIGTERM does not outlive it
         wait_for("a reload", lambda: "reloaded" in pathlib.Path("log").read_text())
         wait_for("the end of the script, and of the next one by its timeout", lambda: not deaf())

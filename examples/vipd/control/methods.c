@@ -435,13 +435,8 @@ static void do_upgrade(struct control_call *c)
 		    "program must be the whole path of a program: ask with vipd --upgrade");
 		return;
 	}
-	/* Those that wait would be forgotten; one that runs goes on. */
-	if (c->s->phase != PHASE_RUN || !c->s->child[ROLE_KERNEL].pid ||
-	    !scripts_idle(c->s->scripts)) {
-		control_fail(
-		    c, CONTROL_NOT_NOW,
-		    "a start, a reload, a stop or notify scripts are going on: try again in a "
-		    "second");
+	if (c->s->phase != PHASE_RUN || !c->s->child[ROLE_KERNEL].pid) {
+		control_fail(c, CONTROL_NOT_NOW, "a start, a reload or a stop is going on: try again in a second");
 		return;
 	}
 	record(c, "upgrade", program);
