@@ -62,7 +62,8 @@ LIBHA_API void ha_nft_marks_close(struct ha_nft_marks *m);
  * These `n` marks, and no others, are set from now on, in one transaction; with n = 0 the table is removed. One with a port goes before
  * one without. In a table that is as this object left it only what differs is changed, and counters go on: a destination that keeps
  * its mark has it all the time; packets to one whose mark changes find that of before or of after (before Linux 6.17 perhaps none,
- * for a moment). Else, as when a predecessor or somebody else left it, the table is made anew: a packet may find none meanwhile.
+ * for a moment). One that a predecessor left, with these same marks, is left alone. Else, as when somebody else was at it, the table is
+ * made anew: a packet may find none meanwhile.
  *
  * 0 or -errno, and nothing was changed: -EEXIST (a table of this name that is not ours, or the same destination
  * twice), -EINVAL (no address, or no protocol), -E2BIG (above HA_NFT_MARKS_MAX), -ENOENT (the kernel lacks a part of

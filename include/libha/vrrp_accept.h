@@ -65,9 +65,9 @@ LIBHA_API void ha_vrrp_accept_close(struct ha_vrrp_accept *a);
 
 /*
  * These `n` addresses, and no others, are refused from now on: the table is made anew in one
- * transaction, whatever a predecessor or somebody else left of it; with n = 0 it is removed. One
- * that is named twice counts once. A table that is as this call left it last time, and is to stay so, is left alone:
- * its counters go on.
+ * transaction, whatever somebody else left of it; with n = 0 it is removed. One
+ * that is named twice counts once. A table that is as this call left it last time, of this object or a predecessor, and is to
+ * stay so, is left alone: its counters go on.
  *
  * 0 or -errno, and nothing was changed: -EEXIST (a table of this name that is not ours), -EINVAL
  * (no address, or link-local without an interface), -E2BIG (above HA_VRRP_ACCEPT_MAX), -ENOENT (the

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "nft/ask.h"
+#include "nft/seal.h"
 
 #define SETS_MAX 8
 
@@ -65,25 +66,33 @@ static bool is_of(const struct digest *d, const struct nl_attr *a)
 	return nl_attr_str(a, table, sizeof(table)) && !strcmp(table, d->table);
 }
 
-/* NFTA_CHAIN_TABLE, NFTA_SET_TABLE and NFTA_RULE_TABLE are all 1. */
-static bool take_body(struct digest *d, struct reader body, uint16_t left_out, uint16_t expressions,
+static bool is_seal(const struct nl_attr *a)
+{
+	char chain[NFT_NAME_SIZE];
+
+	return nl_attr_str(a, chain, sizeof(chain)) && !strcmp(chain, NFT_SEAL_CHAIN);
+}
+
+/* NFTA_CHAIN_TABLE, NFTA_SET_TABLE and NFTA_RULE_TABLE are all 1. `chain`: the attribute with the chain's name, or 0. */
+static bool take_body(struct digest *d, struct reader body, uint16_t chain, uint16_t left_out, uint16_t expressions,
 		      uint64_t *ret)
 {
 	struct nl_nfgen header;
 	struct nl_attr a;
-	bool ours = false;
+	bool ours = false, seal = false;
 
 	*ret = NFT_DIGEST_BEGIN;
 	if (!nl_nfgen_take(&body, &header))
 		return false;
 	while (nl_attr_next(&body, &a)) {
 		ours |= a.type == NFTA_RULE_TABLE && is_of(d, &a);
+		seal |= chain && a.type == chain && is_seal(&a);
 		if (expressions && a.type == expressions)
 			*ret = add_expressions(*ret, a.data);
 		else if (!left_out || a.type != left_out)
 			*ret = add(*ret, &a);
 	}
-	return ours;
+	return ours && !seal;
 }
 
 static int take_chain(void *userdata, const struct nl_msg *msg)
@@ -91,7 +100,7 @@ static int take_chain(void *userdata, const struct nl_msg *msg)
 	struct digest *d = userdata;
 	uint64_t h;
 
-	if (take_body(d, msg->body, NFTA_CHAIN_COUNTERS, 0, &h))
+	if (take_body(d, msg->body, NFTA_CHAIN_NAME, NFTA_CHAIN_COUNTERS, 0, &h))
 		d->sum += h;
 	return 0;
 }
@@ -101,7 +110,7 @@ static int take_rule(void *userdata, const struct nl_msg *msg)
 	struct digest *d = userdata;
 	uint64_t h;
 
-	if (take_body(d, msg->body, 0, NFTA_RULE_EXPRESSIONS, &h))
+	if (take_body(d, msg->body, NFTA_RULE_CHAIN, 0, NFTA_RULE_EXPRESSIONS, &h))
 		d->sum += h;
 	return 0;
 }
@@ -114,7 +123,7 @@ static int take_set(void *userdata, const struct nl_msg *msg)
 	struct nl_attr a;
 	uint64_t h;
 
-	if (!take_body(d, msg->body, 0, 0, &h))
+	if (!take_body(d, msg->body, 0, 0, 0, &h))
 		return 0;
 	d->sum += h;
 	if (d->n_sets == SETS_MAX) {

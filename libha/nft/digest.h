@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the kernel shows of a small table, as one number: the same as long as nobody changes it, whatever its rules
+ * What the kernel shows of a small table but for its seal, as one number: the same as long as nobody changes it, whatever its rules
  * count. Elements may come in any order; a rule that was replaced by its like has another handle, and so another number.
  */
 #ifndef LIBHA_NFT_DIGEST_H

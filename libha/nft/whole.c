@@ -57,8 +57,10 @@ static void build(struct nft_whole *w, bool there, nft_whole_put *put, const voi
 
 	if (there)
 		nft_put_delete_table(&r);
-	if (put)
+	if (put) {
 		put(&r, w->comment, userdata);
+		nft_seal_begin(&r);
+	}
 	nft_put_end(&r);
 }
 
@@ -90,22 +92,45 @@ static uint64_t digest_of(struct nft_whole *w, nft_whole_put *put, const void *u
 	return nft_digest_bytes(NFT_DIGEST_BEGIN, w->batch.buf, w->batch.len);
 }
 
+static bool shows(struct nft_whole *w, uint64_t what)
+{
+	uint64_t shown;
+
+	return !nft_digest_table(&w->channel, &w->batch, NFPROTO_INET, w->table, &shown) && shown == what;
+}
+
 /* Nobody changed anything of nf_tables, or not this table. */
 static bool is_untouched(struct nft_whole *w)
 {
 	uint32_t generation;
-	uint64_t shown;
 
 	if (nft_ask_generation(&w->channel, &w->batch, &generation) < 0)
 		return false;
 	if (generation == w->generation)
 		return true;
-	if (nft_digest_table(&w->channel, &w->batch, NFPROTO_INET, w->table, &shown) < 0 ||
-	    shown != w->shown)
+	if (!shows(w, w->seal.shown))
 		return false;
 	w->generation =
 	    generation; /* of before the look: a change meanwhile is seen by the next one */
 	return true;
+}
+
+/* What is there was left by another process, which said what it is: nobody was at it since. */
+static void adopt(struct nft_whole *w)
+{
+	w->known = w->adopted = !nft_ask_generation(&w->channel, &w->batch, &w->generation) &&
+				nft_seal_read(&w->channel, &w->batch, w->table, &w->seal) > 0 && shows(w, w->seal.shown);
+}
+
+/* A transaction more. Without it a successor makes the table anew. */
+static void seal(struct nft_whole *w)
+{
+	struct nft_ruleset r = begin(w);
+
+	nft_seal_put(&r, &w->seal);
+	nft_put_end(&r);
+	if (!transact(w))
+		w->generation++;
 }
 
 /* `before`: the generation then. Somebody may have come between: then it is not known, and made anew the next time. */
@@ -113,10 +138,13 @@ static void look(struct nft_whole *w, uint64_t put, uint32_t before)
 {
 	uint32_t after;
 
-	w->put = put;
-	w->known = !nft_digest_table(&w->channel, &w->batch, NFPROTO_INET, w->table, &w->shown) &&
+	w->seal.put = put;
+	w->known = !nft_digest_table(&w->channel, &w->batch, NFPROTO_INET, w->table, &w->seal.shown) &&
 		   !nft_ask_generation(&w->channel, &w->batch, &after) && after == before + 1;
+	w->adopted = false;
 	w->generation = before + 1;
+	if (w->known)
+		seal(w);
 }
 
 /* What a change in place gets when somebody else came between. */
@@ -151,13 +179,17 @@ int nft_whole_set(struct nft_whole *w, nft_whole_put *put, nft_whole_change *cha
 		return w->batch.error;
 	if (there && strcmp(table.comment, w->comment) != 0)
 		return put ? -EEXIST : 0;
-	same = there && !table.dormant && w->known && (change || w->put == want) && is_untouched(w);
-	if (same && w->put == want)
+	if (there && put && !w->known)
+		adopt(w);
+	same = there && !table.dormant && w->known && (change || w->seal.put == want) && is_untouched(w);
+	if (same && w->seal.put == want) {
+		w->adopted = false;
 		return 0;
+	}
 	before = w->generation; /* when it was looked at: what came since was not seen */
 	counted = put && (same || !nft_ask_generation(&w->channel, &w->batch, &before));
 	w->known = false;
-	r = put_there(w, there, put, same ? change : NULL, userdata);
+	r = put_there(w, there, put, same && !w->adopted ? change : NULL, userdata);
 	if (!r && counted)
 		look(w, want, before);
 	return r;

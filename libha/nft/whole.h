@@ -10,16 +10,17 @@
 
 #include "nft/names.h"
 #include "nft/put.h"
+#include "nft/seal.h"
 
 struct nft_whole {
 	struct nl_channel channel;
 	struct nl_batch batch;
 	char table[NFT_TABLE_NAME_SIZE];
 	const char *comment; /* static */
-	bool known;	     /* the rest is; else the next nft_whole_set() makes the table anew */
-	uint64_t put,
-	    shown; /* digests: of what was put there, and of what the kernel showed then */
-	uint32_t generation; /* then, and at each look since */
+	bool known;	     /* the rest is; else the next nft_whole_set() asks the seal */
+	bool adopted;	     /* it is another process's, of which the seal told */
+	struct nft_seal seal;
+	uint32_t generation; /* when that was so, and at each look since */
 };
 
 /* Changes nothing yet. 0 or -errno; when it fails, `transport` is left alone, and there is nothing to close. */
@@ -35,7 +36,7 @@ typedef void nft_whole_change(struct nft_ruleset *r, const void *userdata);
 
 /*
  * Unless it is as wanted, in one transaction: what is there goes and what `put` puts comes; put == NULL: it only goes. When it is as the
- * last call left it, what `change` puts, unless NULL. A table of this name that is not ours is left alone: -EEXIST, or 0 when there is
+ * last call left it, what `change` puts, unless NULL. Another one seals it. A table of this name that is not ours is left alone: -EEXIST, or 0 when there is
  * nothing to put. 0 or -errno.
  */
 int nft_whole_set(struct nft_whole *w, nft_whole_put *put, nft_whole_change *change, const void *userdata);

@@ -247,6 +247,62 @@ static void one_that_came_back_is_not_taken_for_what_was_left(void **state)
 	ha_nft_marks_close(other);
 }
 
+/* With the number of each thing in it, which another one would not have. */
+static void show(char ret[8192])
+{
+	FILE *f = popen("nft -a list table inet hawser-marks", "r");
+
+	assert_non_null(f);
+	ret[fread(ret, 1, 8191, f)] = '\0';
+	assert_int_equal(pclose(f), 0);
+}
+
+static void a_successor_leaves_it_as_it_is_unless_somebody_was_at_it(void **state)
+{
+	const struct ha_nft_mark some[] = {mark_of("10.9.0.1", 5000, 7), mark_of("10.9.0.1", 5001, 8), mark_of("2001:db8::1", 5000, 9)};
+	char before[8192], after[8192];
+	struct ha_nft_marks *m;
+
+	assert_int_equal(ha_nft_marks_set(marks, some, 1), 0);
+	assert_int_equal(ha_nft_marks_set(marks, some, 3), 0);
+	show(before);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(ha_nft_marks_open(NULL, &m), 0);
+		assert_int_equal(ha_nft_marks_set(m, some, 3), 0);
+		show(after);
+		assert_string_equal(after, before);
+		ha_nft_marks_close(m);
+		run("nft add table inet other && nft delete table inet other");
+	}
+	/* It goes on as if it had made it. */
+	assert_int_equal(ha_nft_marks_open(NULL, &m), 0);
+	assert_int_equal(ha_nft_marks_set(m, some, 3), 0);
+	assert_int_equal(ha_nft_marks_set(m, some, 2), 0);
+	assert_int_equal(arrives("10.9.0.1", 5001), 8);
+	assert_int_equal(arrives("2001:db8::1", 5000), 0);
+	ha_nft_marks_close(m);
+	run("nft delete element inet hawser-marks ipv4 '{ 10.9.0.1 . udp . 5000 }'");
+	assert_int_equal(ha_nft_marks_open(NULL, &m), 0);
+	assert_int_equal(ha_nft_marks_set(m, some, 2), 0);
+	assert_int_equal(arrives("10.9.0.1", 5000), 7);
+	ha_nft_marks_close(m);
+	/* Others are wanted. */
+	assert_int_equal(ha_nft_marks_open(NULL, &m), 0);
+	assert_int_equal(ha_nft_marks_set(m, some, 1), 0);
+	assert_int_equal(arrives("10.9.0.1", 5000), 7);
+	assert_int_equal(arrives("10.9.0.1", 5001), 0);
+	ha_nft_marks_close(m);
+	/* Saved, deleted and restored it is what it was. */
+	show(before);
+	run("nft list table inet hawser-marks | sh -c 'cat >saved-marks; nft delete table inet hawser-marks; nft -f saved-marks; rm saved-marks'");
+	assert_int_equal(arrives("10.9.0.1", 5000), 7);
+	assert_int_equal(ha_nft_marks_open(NULL, &m), 0);
+	assert_int_equal(ha_nft_marks_set(m, some, 2), 0);
+	assert_int_equal(arrives("10.9.0.1", 5001), 8);
+	assert_int_equal(ha_nft_marks_set(m, NULL, 0), 0);
+	ha_nft_marks_close(m);
+}
+
 /* Each allocation of a change once: it fails and changes nothing, or it does without. */
 static void when_memory_is_short_the_marks_of_before_stay(void **state)
 {
@@ -321,6 +377,7 @@ int main(void)
 	    cmocka_unit_test(name_priority_and_counters_are_as_asked_for),
 	    cmocka_unit_test(a_destination_keeps_its_mark_while_others_change),
 	    cmocka_unit_test(one_that_came_back_is_not_taken_for_what_was_left),
+	    cmocka_unit_test(a_successor_leaves_it_as_it_is_unless_somebody_was_at_it),
 	    cmocka_unit_test(when_memory_is_short_the_marks_of_before_stay),
 	    cmocka_unit_test(a_table_of_somebody_else_is_left_alone),
 	    cmocka_unit_test(what_makes_no_sense_is_refused_and_changes_nothing),

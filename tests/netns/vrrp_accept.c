@@ -188,6 +188,10 @@ static void a_table_as_wanted_is_left_alone(void **state)
 	run("nft add table inet other && nft delete table inet other");
 	assert_int_equal(ha_vrrp_accept_set(a, both, 2), 0);
 	run(COUNTED);
+	ha_vrrp_accept_close(a); /* a successor */
+	assert_int_equal(ha_vrrp_accept_open(&counting, &a), 0);
+	assert_int_equal(ha_vrrp_accept_set(a, both, 2), 0);
+	run(COUNTED);
 	run("nft delete element inet counting ipv4 '{ 10.9.0.100 }'");
 	assert_int_equal(ha_vrrp_accept_set(a, both, 2), 0);
 	run("! " COUNTED);

@@ -29,7 +29,7 @@ static struct behaviour {
 	bool loses;	   /* the answer to a transaction */
 	uint32_t generation;
 	const char *chain; /* of the table; NULL: it has none */
-	int n_transactions, n_elements;
+	int n_transactions, n_seals, n_elements; /* the seal has a transaction of its own, which is not among the others */
 	uint16_t first; /* message of the transaction, after its begin */
 } far;
 
@@ -100,11 +100,20 @@ static int count_elements(struct reader body)
 	return n;
 }
 
-static void answer_transaction(struct fake_nl *f, struct reader r)
+static bool is_seal(struct reader r)
 {
 	struct nl_msg msg;
 
-	far.n_transactions++;
+	return nl_msg_next(&r, &msg) && nl_msg_next(&r, &msg) && msg.type == NFT(NFT_MSG_DELRULE);
+}
+
+static void answer_transaction(struct fake_nl *f, struct reader r)
+{
+	bool seal = is_seal(r);
+	struct nl_msg msg;
+
+	far.n_transactions += !seal;
+	far.n_seals += seal;
 	far.generation++;
 	if (far.loses) {
 		fake_push(f, NULL, 0, -ENOBUFS);
@@ -113,7 +122,7 @@ static void answer_transaction(struct fake_nl *f, struct reader r)
 	for (size_t i = 0; nl_msg_next(&r, &msg); i++) {
 		bool refused = far.refuse_error && msg.type == NFT(NFT_MSG_NEWSET);
 
-		if (i == 1)
+		if (i == 1 && !seal)
 			far.first = msg.type;
 		if (msg.type == NFT(NFT_MSG_NEWSETELEM))
 			far.n_elements += count_elements(msg.body);
@@ -231,6 +240,7 @@ static void a_table_that_is_as_wanted_is_left_alone(void **state)
 	assert_int_equal(far.n_transactions, 2);
 	assert_int_equal(ha_vrrp_accept_set(a, &other, 1), 0);
 	assert_int_equal(far.n_transactions, 3);
+	assert_int_equal(far.n_seals, 3);
 	ha_vrrp_accept_close(a);
 }
 
