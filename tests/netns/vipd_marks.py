@@ -105,6 +105,11 @@ def table(name):
                    for n in names if n == name or n[:-9] == name)
 
 
+def numbers(*names):
+    return [re.findall(r"# handle (\d+)", subprocess.run(["nft", "-a", "list", "table", "inet", n], capture_output=True, text=True, check=True).stdout)
+            for n in names]
+
+
 def talk(daemon, ask, client):
     wait_for("the group is served", lambda: all(ask("10.8.0.2", place) in SERVERS for place in PLACES))
     servers = {source: {ask(source, place) for place in PLACES} for source in ("10.8.0.2", "10.8.0.3")}
@@ -121,6 +126,14 @@ def talk(daemon, ask, client):
     dropped = table("dropped")
     assert "hook input priority filter + 5" in dropped and re.search(r"counter packets [1-9]\d* bytes \d+ drop", dropped), dropped
     assert not table("hawser-vrrp")
+    # A reload of what it is changes nothing: each thing has the number that it had, and what is counted goes on.
+    before, log = numbers("marks", "dropped"), pathlib.Path("log")
+    for n in range(1, 3):
+        daemon.send_signal(signal.SIGHUP)
+        wait_for("a reload", lambda: log.read_text().count("reloaded conf") == n)
+        wait_for("the group is served after it", lambda: ask("10.8.0.2", PLACES[0]) in SERVERS)
+    assert numbers("marks", "dropped") == before, (before, numbers("marks", "dropped"))
+    assert re.search(r"counter packets [1-9]\d* bytes \d+ drop", table("dropped"))
     # Somebody removes one, or all: they come back, long before the next audit.
     subprocess.run(["nft", "delete", "table", "inet", "marks"], check=True)
     wait_for("the marks come back", lambda: table("marks"))
