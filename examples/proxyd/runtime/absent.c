@@ -7,6 +7,7 @@
 static const struct {
 	const char *name, *why;
 } absent[] = {
+    {"debug", "use gdb or strace"},
     {"set profiling", "use perf top"},
     {"show cache", "answers are not cached"},
     {"show dev", "use show info"},

@@ -25,6 +25,14 @@
 
 /* ---- info, stat ---- */
 
+static bool has_word(const struct call *c, const char *word)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (!strcmp(c->word[i], word))
+			return true;
+	return false;
+}
+
 static enum stat_format format_of(const struct call *c)
 {
 	for (size_t i = 0; i < c->n; i++)
@@ -38,11 +46,8 @@ static enum stat_format format_of(const struct call *c)
 void run_show_info(struct call *c)
 {
 	enum stat_format f = format_of(c);
-	bool floats = false;
 
-	for (size_t i = 0; i < c->n; i++)
-		floats |= !strcmp(c->word[i], "float");
-	info_write(c->e, c->now_ns, f, floats, c->out);
+	info_write(c->e, c->now_ns, f, (has_word(c, "float") ? INFO_FLOATS : 0) | (has_word(c, "desc") ? INFO_DESC : 0), c->out);
 	if (f == STAT_JSON)
 		out_text(c->out, "\n");
 }
@@ -94,7 +99,7 @@ void run_show_stat(struct call *c)
 		f.up |= !strcmp(c->word[i], "up");
 		f.no_maint |= !strcmp(c->word[i], "no-maint");
 	}
-	stat_write(c->e, c->now_ns, &f, format, c->out);
+	stat_write(c->e, c->now_ns, &f, format, has_word(c, "desc"), c->out);
 	if (format == STAT_JSON)
 		out_text(c->out, "\n");
 }

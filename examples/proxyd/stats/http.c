@@ -145,10 +145,10 @@ static void answer_page(struct engine *e, struct ask *a, uint64_t now_ns)
 	else if (q.format == PAGE_SCHEMA)
 		schema_write(&o);
 	else if (q.format == PAGE_INFO)
-		info_write(e, now_ns, STAT_CSV, false, &o);
+		info_write(e, now_ns, STAT_CSV, 0, &o);
 	else
 		stat_write(e, now_ns, &f, q.format == PAGE_CSV ? STAT_CSV : q.format == PAGE_JSON ? STAT_JSON : STAT_TYPED,
-			   &o);
+			   false, &o);
 	give(a, 200, type[q.format], &o);
 	if (a->status && q.format == PAGE_HTML && a->stats->refresh_s && !q.no_refresh)
 		add_refresh(a);

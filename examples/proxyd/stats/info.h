@@ -28,6 +28,7 @@ struct info_field_info {
 	unsigned position;
 	enum stat_type type;
 	const char *tags;
+	const char *desc; /* what it tells */
 };
 extern const struct info_field_info info_fields[INFO_COUNT_];
 
@@ -41,7 +42,12 @@ struct info {
 /* Control thread. */
 void info_read(const struct engine *e, uint64_t now_ns, struct info *ret);
 
-/* STAT_CSV: "Name: value" lines. `floats`: times and rates are told as numbers that may have a fraction. */
-void info_write(const struct engine *e, uint64_t now_ns, enum stat_format format, bool floats, struct out *o);
+enum info_flag {
+	INFO_FLOATS = 1 << 0, /* times and rates are told as numbers that may have a fraction */
+	INFO_DESC = 1 << 1,   /* what each tells is behind it; not in JSON */
+};
+
+/* STAT_CSV: "Name: value" lines. `flags`: of enum info_flag. */
+void info_write(const struct engine *e, uint64_t now_ns, enum stat_format format, unsigned flags, struct out *o);
 
 #endif

@@ -52,6 +52,7 @@ struct stat_field_info {
 	enum stat_type type;
 	/* HAProxy's letters of "typed": origin, nature, scope; a backend's if they are others */
 	const char *tags, *tags_backend;
+	const char *desc; /* what it tells */
 };
 extern const struct stat_field_info stat_fields[STAT_COUNT_];
 
@@ -103,7 +104,8 @@ enum stat_format {
 	STAT_TYPED,
 	STAT_JSON,
 };
-void stat_write(const struct engine *e, uint64_t now_ns, const struct stat_filter *f, enum stat_format format,
+/* `desc`: what each tells is behind it, of STAT_TYPED. */
+void stat_write(const struct engine *e, uint64_t now_ns, const struct stat_filter *f, enum stat_format format, bool desc,
 		struct out *o);
 
 /* The letters of `tags`, as JSON has them. */

@@ -64,9 +64,15 @@ static char letter_of(enum stat_kind kind)
 	return "FBSL"[kind];
 }
 
+struct typed {
+	struct out *o;
+	bool desc;
+};
+
 static void typed_row(void *userdata, const struct stat_row *r)
 {
-	struct out *o = userdata;
+	const struct typed *t = userdata;
+	struct out *o = t->o;
 
 	for (unsigned i = 0; i < STAT_COUNT_; i++) {
 		if (!r->set[i])
@@ -77,6 +83,8 @@ static void typed_row(void *userdata, const struct stat_row *r)
 			out_text(o, r->v[i].text);
 		else
 			put_number(o, stat_fields[i].type, r->v[i].n);
+		if (t->desc)
+			out_printf(o, ":\"%s\"", stat_fields[i].desc);
 		out_text(o, "\n");
 	}
 }
@@ -138,9 +146,10 @@ static void json_row(void *userdata, const struct stat_row *r)
 	out_text(o, "]");
 }
 
-void stat_write(const struct engine *e, uint64_t now_ns, const struct stat_filter *f, enum stat_format format,
+void stat_write(const struct engine *e, uint64_t now_ns, const struct stat_filter *f, enum stat_format format, bool desc,
 		struct out *o)
 {
+	struct typed t = {o, desc};
 	struct json j = {o, false};
 
 	switch (format) {
@@ -149,7 +158,7 @@ void stat_write(const struct engine *e, uint64_t now_ns, const struct stat_filte
 		stat_each(e, now_ns, f, csv_row, o);
 		break;
 	case STAT_TYPED:
-		stat_each(e, now_ns, f, typed_row, o);
+		stat_each(e, now_ns, f, typed_row, &t);
 		break;
 	case STAT_JSON:
 		out_text(o, "[");

@@ -162,6 +162,21 @@ def test_names_and_order_are_haproxys(binary):
         assert mine[what] == want, (what, "another order")
 
 
+def test_what_fields_tell_is_shown(binary):
+    with Box(binary) as box:
+        for command, text in (
+            ("show info desc", r"[^:]+: .*"),
+            ("show info typed desc", r"\d+\.[^:]+\.1:...:(str|u32|u64):.*"),
+            ("show stat typed desc", r"[FBSL]\.\d+\.\d+\.\d+\.\w+\.1:...:(str|u32|u64|s32):.*"),
+        ):
+            lines = [line for line in box.cli(command).splitlines() if line]
+            odd = [line for line in lines if not re.fullmatch(text + r':"[^"]{4,}"', line)]
+            assert len(lines) > 60 and not odd, (command, odd)
+            assert '"' not in box.cli(command.replace(" desc", ""))
+        assert box.cli("show stat desc").split("\n")[0] == box.cli("show stat").split("\n")[0]
+        assert [list(x) for x in json.loads(box.cli("show info json desc"))] == [list(x) for x in json.loads(box.cli("show info json"))]
+
+
 def test_json_is_well_formed(binary):
     with Box(binary) as box:
         stat, info = json.loads(box.cli("show stat json")), json.loads(box.cli("show info json"))
@@ -731,7 +746,7 @@ set severity-output none|set ssl ca-file x|set ssl cert x|set ssl crl-file x|set
 set timeout cli 5|set weight be/one 3|show acl|show activity|show backend|show cache|show cli level|show cli sockets|show env|show errors|show events
 show fd|show info|show libs|show map|show peers|show pools|show profiling|show resolvers|show schema json|show servers conn|show servers state|show sess
 show ssl ca-file|show ssl cert|show ssl crl-file|show ssl crt-list|show ssl ocsp-response|show ssl providers|show startup-logs|show stat|show table
-show tasks|show threads|show tls-keys|show trace|show version|shutdown frontend x|shutdown session x|shutdown sessions server be/x|trace|user|help|quit""".replace("\\n", "|").split("|")
+show tasks|show threads|show tls-keys|show trace|show version|shutdown frontend x|shutdown session x|shutdown sessions server be/x|trace|debug dev fd|user|help|quit""".replace("\n", "|").split("|")
 
 
 def test_threads_tell_what_they_did(binary):
