@@ -302,7 +302,7 @@ static void go_on(struct dns *d, struct dns_question *q, uint64_t now_ns)
 		ask(q, now_ns);
 		return;
 	}
-	if (!q->decided && q->bad == CFG_HOLD_TIMEOUT && ++q->tries <= s->retries) {
+	if (!q->decided && q->bad == CFG_HOLD_TIMEOUT && ++q->tries < s->retries) {
 		ask(q, now_ns);
 		return;
 	}

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Names at run time, answered by unbound on loopback, in proxyd and in HAProxy:   resolvers_twin.py BINARY"""
+"""Names at run time, answered by unbound (or, wrongly, by Told) on loopback, in proxyd and in HAProxy:   resolvers_twin.py BINARY"""
 import os
 import re
 import shutil
+import socket
+import struct
 import subprocess
 import tempfile
+import threading
 import time
 
 from support import Proxy, Server, ask_api, config, free_port, main, named, read_message, until
@@ -80,6 +83,46 @@ class Names:
 
     def __exit__(self, *what):
         self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Told:
+    """A name server that answers, or does not, as it is told of each name: addresses, or what is wrong."""
+
+    CODES = {"empty": 0, "other": 2, "nx": 3, "refused": 5}
+
+    def __init__(self, **says):
+        self.folder = tempfile.mkdtemp(prefix="proxyd-dns.")
+        self.says, self.asked = says, {}
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                query, client = self.socket.recvfrom(2048)
+            except OSError:
+                return
+            name = query[13 : 13 + query[12]].decode()
+            end = query.index(0, 12) + 5
+            self.asked.setdefault(name, []).append(time.monotonic())
+            says = self.says[name]
+            if says == "nothing":
+                continue
+            addresses = [] if says in self.CODES or query[end - 3] != 1 else says.split()
+            flags = 0x8180 | self.CODES.get(says, 0)
+            answer = query[:2] + struct.pack(">5H", flags, 1, len(addresses), 0, 0) + query[12:end]
+            for a in addresses:
+                answer += b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 1, 4) + socket.inet_aton(a)
+            self.socket.sendto(answer, client)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *what):
+        self.socket.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -208,6 +251,57 @@ def test_srv_records_fill_a_template(binary):
         until("one is gone", lambda: list(p.status().values()).count(MAINT) == 2)
         p.says("is going DOWN for maintenance (entry removed from SRV record)")
         assert {p.ask() for _ in range(4)} == {"one"}
+
+
+HOLDS = """
+resolvers dns
+    nameserver one 127.0.0.1:{dns}
+    timeout resolve 200ms
+    timeout retry 100ms
+    resolve_retries 2
+    hold valid 100ms
+    hold other 1s
+    hold nx 2s
+    hold refused 3s
+    hold timeout 4s
+    hold obsolete 5s
+"""
+
+
+def test_an_answer_holds_as_long_as_is_said(binary):
+    """Of what has become of the name since; and an address that another one took the place of."""
+    bad = {"other": ("other", 1), "no": ("nx", 2), "refused": ("refused", 3), "silent": ("nothing", 4), "moved": ("127.0.0.9", 5)}
+    server = "    server {} {}.example:80 resolvers dns init-addr none resolve-prefer ipv4\n"
+    servers = "".join(server.format(name, name) for name in bad)
+    with Told(**{name: "127.0.0.1" for name in bad}) as names, Asked(binary, names, servers, HOLDS) as p:
+        until("all are known", lambda: set(p.status().values()) == {"no check"})
+        began, left = time.monotonic(), {}
+        names.says.update({name: says for name, (says, _) in bad.items()})
+
+        def all_are_left():
+            status = p.status()
+            status["moved"] = p.state()["moved"][0]
+            for name in bad:
+                if status[name] in (MAINT, "127.0.0.9"):
+                    left.setdefault(name, time.monotonic() - began)
+            return len(left) == len(bad)
+
+        until("all are left", all_are_left)
+        for name, (_, hold) in bad.items():  # from the last good answer on, which is up to 0.2 s old; seen at the next one
+            assert hold - 0.5 < left[name] < hold + 2, (name, left)
+        names.says.update({name: "127.0.0.2" for name in bad})
+        until("all are back", lambda: set(p.status().values()) == {"no check"})
+
+
+def test_so_many_queries_are_sent_for_a_name(binary):
+    """resolve_retries is the number of all of them."""
+    holds = HOLDS.replace("resolve 200ms", "resolve 1s").replace("retries 2", "retries 3")
+    servers = "    server s silent.example:80 resolvers dns init-addr none resolve-prefer ipv4\n"
+    with Told(silent="nothing") as names, Asked(binary, names, servers, holds):
+        until("it is asked for the third time", lambda: len(names.asked.get("silent", ())) > 8)
+    at = names.asked["silent"]
+    waits = [b - a for a, b in zip(at, at[1:])]
+    assert [i for i, wait in enumerate(waits) if wait > 0.6][:2] == [2, 5], waits
 
 
 def test_show_resolvers_counts(binary):
