@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 
 BATCH = 60  # lines in one file: proxyd keeps 200 findings
 TABLE = pathlib.Path(__file__).with_name("keywords.txt")
@@ -204,23 +205,58 @@ def reason(text):
     return re.sub(r"^section \S+ is read and has no effect: ", "", text)
 
 
+TITLES = {
+    "section": "Sections",
+    "directive": "Directives (`.if` and its like)",
+    "global": "`global`",
+    "bind": "`bind`",
+    "server": "`server`",
+    "proxy": "`frontend`, `backend`, `listen`, `defaults`",
+    "rule argument": "Arguments of rules",
+    "cookie": "`cookie`",
+    "table": "`stick-table`",
+    "log": "`log`",
+    "address": "Addresses",
+    "condition": "Conditions (predefined ACLs)",
+    "flag": "Flags of ACLs",
+    "fetch": "Sample fetches",
+    "conv": "Converters",
+}
+MANY = 100  # names in a list: more are put in groups of the same beginning
+
+
+def listed(names):
+    """A list of names, in lines that a person can read."""
+    text = ", ".join(f"`{n}`" for n in names).replace(" ", "\0").replace(",\0", ", ")  # no break within a name
+    return textwrap.fill(text, 140, break_long_words=False, break_on_hyphens=False, subsequent_indent="  ").replace("\0", " ")
+
+
+def groups(names):
+    """Names of the same beginning, where there are some; the others."""
+    many = collections.defaultdict(list)
+    for n in names:
+        many[re.match(r"no option|(?!option)[\w-]+(?= )|[a-z]*", n).group()].append(n)
+    alone = [n for begin, here in many.items() if len(here) < 5 or not begin for n in here]
+    return [here for begin, here in many.items() if len(here) >= 5 and begin] + ([alone] if alone else [])
+
+
 def report(rows, state):
     count = collections.Counter(state[r][0] for r in rows)
     out = [f"Of {len(rows)} keywords, {count[WORKS]} work, {count[NO_EFFECT]} have no effect (a warning says so) and {count[REFUSED]} are "
            "refused (an error says so).", ""]
     for family in dict.fromkeys(r.family.replace("-res", "") for r in rows):
         here = [r for r in rows if r.family.replace("-res", "") == family]
-        out += [f"### {family}", ""]
-        good = [f"`{r.name}`" for r in here if state[r][0] == WORKS]
+        out += [f"### {TITLES.get(family, f'Section `{family}`' if family in PARTS else family)}", ""]
+        good = [r.name for r in here if state[r][0] == WORKS]
         if good:
-            out += ["Work: " + ", ".join(good) + ".", ""]
+            out += ["These work:", ""] + ["- " + listed(g) for g in (groups(good) if len(good) > MANY else [good])] + [""]
         rest = collections.defaultdict(list)
         for r in here:
             if state[r][0] != WORKS:
                 why = reason(state[r][1]) or ("not in this version" if state[r][0] == REFUSED else "ignored")
                 rest[state[r][0], why].append(f"`{r.name}`")
         if rest:
-            out += ["| keyword | | |", "|---|---|---|"]
+            out += ["| keyword | is | what is said of it |", "|---|---|---|"]
             out += [f"| {', '.join(names)} | {what} | {why.replace('|', chr(92) + '|')} |" for (what, why), names in rest.items()]
             out.append("")
     return "\n".join(out)
