@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What stick tables have: of what is tracked (sc_…, sc0_…), of the source (src_…), of any key (table_…). */
+/* What stick tables know: of the entry that is tracked (sc_…, sc0_…), of the client's address (src_…), of any key (converters table_…). */
 #include "rules/map.h"
 #include "rules/track.h"
 
@@ -10,8 +10,8 @@
 #define DATA 0xff
 
 /* `slot`s of fetches are in bits above those. */
-#define SLOT(n) ((n) + 1) << 16
-#define SLOT_ARG 0 << 16 /* is the first argument */
+#define SLOT(n) (((n) + 1) << 16)
+#define SLOT_ARG 0 /* it is the first argument */
 
 static struct table_place place_of(int what, const struct expr_arg *arg)
 {
@@ -228,146 +228,66 @@ static bool time_of_key(const struct conv *c, const struct expr_arg *arg, unsign
 }
 
 /* clang-format off */
+/* What can be asked of an entry, whichever way it is found: sc0_…, sc1_…, sc2_…, sc_…, src_…. */
+#define COUNTERS(ROW)                                \
+    ROW("bytes_in_rate", TABLE_BYTES_IN_RATE),       \
+    ROW("bytes_out_rate", TABLE_BYTES_OUT_RATE),     \
+    ROW("clr_gpc0", TABLE_GPC0 | CLEAR),             \
+    ROW("clr_gpc1", TABLE_GPC1 | CLEAR),             \
+    ROW("conn_cnt", TABLE_CONN_CNT),                 \
+    ROW("conn_cur", TABLE_CONN_CUR),                 \
+    ROW("conn_rate", TABLE_CONN_RATE),               \
+    ROW("get_gpc0", TABLE_GPC0),                     \
+    ROW("get_gpc1", TABLE_GPC1),                     \
+    ROW("get_gpt0", TABLE_GPT0),                     \
+    ROW("gpc0_rate", TABLE_GPC0_RATE),               \
+    ROW("gpc1_rate", TABLE_GPC1_RATE),               \
+    ROW("http_err_cnt", TABLE_HTTP_ERR_CNT),         \
+    ROW("http_err_rate", TABLE_HTTP_ERR_RATE),       \
+    ROW("http_fail_cnt", TABLE_HTTP_FAIL_CNT),       \
+    ROW("http_fail_rate", TABLE_HTTP_FAIL_RATE),     \
+    ROW("http_req_cnt", TABLE_HTTP_REQ_CNT),         \
+    ROW("http_req_rate", TABLE_HTTP_REQ_RATE),       \
+    ROW("inc_gpc0", TABLE_GPC0 | INCREASE),          \
+    ROW("inc_gpc1", TABLE_GPC1 | INCREASE),          \
+    ROW("kbytes_in", TABLE_BYTES_IN_CNT | KBYTES),   \
+    ROW("kbytes_out", TABLE_BYTES_OUT_CNT | KBYTES), \
+    ROW("sess_cnt", TABLE_SESS_CNT),                 \
+    ROW("sess_rate", TABLE_SESS_RATE)
+
+/* The same of arrays, gpc(N) and gpt(N), where the place is the first argument. */
+#define ARRAYS(ROW)                      \
+    ROW("clr_gpc", TABLE_GPC | CLEAR),   \
+    ROW("get_gpc", TABLE_GPC),           \
+    ROW("get_gpt", TABLE_GPT),           \
+    ROW("gpc_rate", TABLE_GPC_RATE),     \
+    ROW("inc_gpc", TABLE_GPC | INCREASE)
+
+#define OF_SLOT_0(name, what) {"sc0_" name, "S", SAMPLE_INT, 0, tracked, (what) | SLOT(0), check_other}
+#define OF_SLOT_1(name, what) {"sc1_" name, "S", SAMPLE_INT, 0, tracked, (what) | SLOT(1), check_other}
+#define OF_SLOT_2(name, what) {"sc2_" name, "S", SAMPLE_INT, 0, tracked, (what) | SLOT(2), check_other}
+#define OF_SLOT(name, what) {"sc_" name, "iS", SAMPLE_INT, 0, tracked, (what) | SLOT_ARG, check_slot}
+#define OF_SLOT_ARRAY(name, what) {"sc_" name, "iiS", SAMPLE_INT, 0, tracked, (what) | ELEMENT | SLOT_ARG, check_element_slot}
+#define OF_SOURCE(name, what) {"src_" name, "S", SAMPLE_INT, 0, of_source, what, check_table}
+#define OF_SOURCE_ARRAY(name, what) {"src_" name, "iS", SAMPLE_INT, 0, of_source, (what) | ELEMENT, check_element_table}
+
 const struct fetch fetches_table[] = {
-    {"sc0_bytes_in_rate", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_IN_RATE | SLOT(0), check_other},
-    {"sc0_bytes_out_rate", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_OUT_RATE | SLOT(0), check_other},
-    {"sc0_clr_gpc0", "S", SAMPLE_INT, 0, tracked, TABLE_GPC0 | CLEAR | SLOT(0), check_other},
-    {"sc0_clr_gpc1", "S", SAMPLE_INT, 0, tracked, TABLE_GPC1 | CLEAR | SLOT(0), check_other},
-    {"sc0_conn_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_CONN_CNT | SLOT(0), check_other},
-    {"sc0_conn_cur", "S", SAMPLE_INT, 0, tracked, TABLE_CONN_CUR | SLOT(0), check_other},
-    {"sc0_conn_rate", "S", SAMPLE_INT, 0, tracked, TABLE_CONN_RATE | SLOT(0), check_other},
-    {"sc0_get_gpc0", "S", SAMPLE_INT, 0, tracked, TABLE_GPC0 | SLOT(0), check_other},
-    {"sc0_get_gpc1", "S", SAMPLE_INT, 0, tracked, TABLE_GPC1 | SLOT(0), check_other},
-    {"sc0_get_gpt0", "S", SAMPLE_INT, 0, tracked, TABLE_GPT0 | SLOT(0), check_other},
-    {"sc0_gpc0_rate", "S", SAMPLE_INT, 0, tracked, TABLE_GPC0_RATE | SLOT(0), check_other},
-    {"sc0_gpc1_rate", "S", SAMPLE_INT, 0, tracked, TABLE_GPC1_RATE | SLOT(0), check_other},
-    {"sc0_http_err_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_ERR_CNT | SLOT(0), check_other},
-    {"sc0_http_err_rate", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_ERR_RATE | SLOT(0), check_other},
-    {"sc0_http_fail_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_FAIL_CNT | SLOT(0), check_other},
-    {"sc0_http_fail_rate", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_FAIL_RATE | SLOT(0), check_other},
-    {"sc0_http_req_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_REQ_CNT | SLOT(0), check_other},
-    {"sc0_http_req_rate", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_REQ_RATE | SLOT(0), check_other},
-    {"sc0_inc_gpc0", "S", SAMPLE_INT, 0, tracked, TABLE_GPC0 | INCREASE | SLOT(0), check_other},
-    {"sc0_inc_gpc1", "S", SAMPLE_INT, 0, tracked, TABLE_GPC1 | INCREASE | SLOT(0), check_other},
-    {"sc0_kbytes_in", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_IN_CNT | KBYTES | SLOT(0), check_other},
-    {"sc0_kbytes_out", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_OUT_CNT | KBYTES | SLOT(0), check_other},
-    {"sc0_sess_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_SESS_CNT | SLOT(0), check_other},
-    {"sc0_sess_rate", "S", SAMPLE_INT, 0, tracked, TABLE_SESS_RATE | SLOT(0), check_other},
+    COUNTERS(OF_SLOT_0),
+    COUNTERS(OF_SLOT_1),
+    COUNTERS(OF_SLOT_2),
+    COUNTERS(OF_SLOT),
+    ARRAYS(OF_SLOT_ARRAY),
+    COUNTERS(OF_SOURCE),
+    ARRAYS(OF_SOURCE_ARRAY),
     {"sc0_tracked", "", SAMPLE_BOOL, 0, is_tracked, 1, NULL},
     {"sc0_trackers", "", SAMPLE_INT, 0, trackers, 1, NULL},
-    {"sc1_bytes_in_rate", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_IN_RATE | SLOT(1), check_other},
-    {"sc1_bytes_out_rate", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_OUT_RATE | SLOT(1), check_other},
     {"sc1_clr_gpc", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC | CLEAR | ELEMENT | SLOT(1), check_element_other}, /* HAProxy has it of this slot alone */
-    {"sc1_clr_gpc0", "S", SAMPLE_INT, 0, tracked, TABLE_GPC0 | CLEAR | SLOT(1), check_other},
-    {"sc1_clr_gpc1", "S", SAMPLE_INT, 0, tracked, TABLE_GPC1 | CLEAR | SLOT(1), check_other},
-    {"sc1_conn_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_CONN_CNT | SLOT(1), check_other},
-    {"sc1_conn_cur", "S", SAMPLE_INT, 0, tracked, TABLE_CONN_CUR | SLOT(1), check_other},
-    {"sc1_conn_rate", "S", SAMPLE_INT, 0, tracked, TABLE_CONN_RATE | SLOT(1), check_other},
-    {"sc1_get_gpc0", "S", SAMPLE_INT, 0, tracked, TABLE_GPC0 | SLOT(1), check_other},
-    {"sc1_get_gpc1", "S", SAMPLE_INT, 0, tracked, TABLE_GPC1 | SLOT(1), check_other},
-    {"sc1_get_gpt0", "S", SAMPLE_INT, 0, tracked, TABLE_GPT0 | SLOT(1), check_other},
-    {"sc1_gpc0_rate", "S", SAMPLE_INT, 0, tracked, TABLE_GPC0_RATE | SLOT(1), check_other},
-    {"sc1_gpc1_rate", "S", SAMPLE_INT, 0, tracked, TABLE_GPC1_RATE | SLOT(1), check_other},
-    {"sc1_http_err_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_ERR_CNT | SLOT(1), check_other},
-    {"sc1_http_err_rate", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_ERR_RATE | SLOT(1), check_other},
-    {"sc1_http_fail_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_FAIL_CNT | SLOT(1), check_other},
-    {"sc1_http_fail_rate", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_FAIL_RATE | SLOT(1), check_other},
-    {"sc1_http_req_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_REQ_CNT | SLOT(1), check_other},
-    {"sc1_http_req_rate", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_REQ_RATE | SLOT(1), check_other},
-    {"sc1_inc_gpc0", "S", SAMPLE_INT, 0, tracked, TABLE_GPC0 | INCREASE | SLOT(1), check_other},
-    {"sc1_inc_gpc1", "S", SAMPLE_INT, 0, tracked, TABLE_GPC1 | INCREASE | SLOT(1), check_other},
-    {"sc1_kbytes_in", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_IN_CNT | KBYTES | SLOT(1), check_other},
-    {"sc1_kbytes_out", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_OUT_CNT | KBYTES | SLOT(1), check_other},
-    {"sc1_sess_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_SESS_CNT | SLOT(1), check_other},
-    {"sc1_sess_rate", "S", SAMPLE_INT, 0, tracked, TABLE_SESS_RATE | SLOT(1), check_other},
     {"sc1_tracked", "", SAMPLE_BOOL, 0, is_tracked, 2, NULL},
     {"sc1_trackers", "", SAMPLE_INT, 0, trackers, 2, NULL},
-    {"sc2_bytes_in_rate", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_IN_RATE | SLOT(2), check_other},
-    {"sc2_bytes_out_rate", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_OUT_RATE | SLOT(2), check_other},
-    {"sc2_clr_gpc0", "S", SAMPLE_INT, 0, tracked, TABLE_GPC0 | CLEAR | SLOT(2), check_other},
-    {"sc2_clr_gpc1", "S", SAMPLE_INT, 0, tracked, TABLE_GPC1 | CLEAR | SLOT(2), check_other},
-    {"sc2_conn_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_CONN_CNT | SLOT(2), check_other},
-    {"sc2_conn_cur", "S", SAMPLE_INT, 0, tracked, TABLE_CONN_CUR | SLOT(2), check_other},
-    {"sc2_conn_rate", "S", SAMPLE_INT, 0, tracked, TABLE_CONN_RATE | SLOT(2), check_other},
-    {"sc2_get_gpc0", "S", SAMPLE_INT, 0, tracked, TABLE_GPC0 | SLOT(2), check_other},
-    {"sc2_get_gpc1", "S", SAMPLE_INT, 0, tracked, TABLE_GPC1 | SLOT(2), check_other},
-    {"sc2_get_gpt0", "S", SAMPLE_INT, 0, tracked, TABLE_GPT0 | SLOT(2), check_other},
-    {"sc2_gpc0_rate", "S", SAMPLE_INT, 0, tracked, TABLE_GPC0_RATE | SLOT(2), check_other},
-    {"sc2_gpc1_rate", "S", SAMPLE_INT, 0, tracked, TABLE_GPC1_RATE | SLOT(2), check_other},
-    {"sc2_http_err_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_ERR_CNT | SLOT(2), check_other},
-    {"sc2_http_err_rate", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_ERR_RATE | SLOT(2), check_other},
-    {"sc2_http_fail_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_FAIL_CNT | SLOT(2), check_other},
-    {"sc2_http_fail_rate", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_FAIL_RATE | SLOT(2), check_other},
-    {"sc2_http_req_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_REQ_CNT | SLOT(2), check_other},
-    {"sc2_http_req_rate", "S", SAMPLE_INT, 0, tracked, TABLE_HTTP_REQ_RATE | SLOT(2), check_other},
-    {"sc2_inc_gpc0", "S", SAMPLE_INT, 0, tracked, TABLE_GPC0 | INCREASE | SLOT(2), check_other},
-    {"sc2_inc_gpc1", "S", SAMPLE_INT, 0, tracked, TABLE_GPC1 | INCREASE | SLOT(2), check_other},
-    {"sc2_kbytes_in", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_IN_CNT | KBYTES | SLOT(2), check_other},
-    {"sc2_kbytes_out", "S", SAMPLE_INT, 0, tracked, TABLE_BYTES_OUT_CNT | KBYTES | SLOT(2), check_other},
-    {"sc2_sess_cnt", "S", SAMPLE_INT, 0, tracked, TABLE_SESS_CNT | SLOT(2), check_other},
-    {"sc2_sess_rate", "S", SAMPLE_INT, 0, tracked, TABLE_SESS_RATE | SLOT(2), check_other},
     {"sc2_tracked", "", SAMPLE_BOOL, 0, is_tracked, 3, NULL},
     {"sc2_trackers", "", SAMPLE_INT, 0, trackers, 3, NULL},
-    {"sc_bytes_in_rate", "iS", SAMPLE_INT, 0, tracked, TABLE_BYTES_IN_RATE | SLOT_ARG, check_slot},
-    {"sc_bytes_out_rate", "iS", SAMPLE_INT, 0, tracked, TABLE_BYTES_OUT_RATE | SLOT_ARG, check_slot},
-    {"sc_clr_gpc", "iiS", SAMPLE_INT, 0, tracked, TABLE_GPC | CLEAR | ELEMENT | SLOT_ARG, check_element_slot},
-    {"sc_clr_gpc0", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC0 | CLEAR | SLOT_ARG, check_slot},
-    {"sc_clr_gpc1", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC1 | CLEAR | SLOT_ARG, check_slot},
-    {"sc_conn_cnt", "iS", SAMPLE_INT, 0, tracked, TABLE_CONN_CNT | SLOT_ARG, check_slot},
-    {"sc_conn_cur", "iS", SAMPLE_INT, 0, tracked, TABLE_CONN_CUR | SLOT_ARG, check_slot},
-    {"sc_conn_rate", "iS", SAMPLE_INT, 0, tracked, TABLE_CONN_RATE | SLOT_ARG, check_slot},
-    {"sc_get_gpc", "iiS", SAMPLE_INT, 0, tracked, TABLE_GPC | ELEMENT | SLOT_ARG, check_element_slot},
-    {"sc_get_gpc0", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC0 | SLOT_ARG, check_slot},
-    {"sc_get_gpc1", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC1 | SLOT_ARG, check_slot},
-    {"sc_get_gpt", "iiS", SAMPLE_INT, 0, tracked, TABLE_GPT | ELEMENT | SLOT_ARG, check_element_slot},
-    {"sc_get_gpt0", "iS", SAMPLE_INT, 0, tracked, TABLE_GPT0 | SLOT_ARG, check_slot},
-    {"sc_gpc_rate", "iiS", SAMPLE_INT, 0, tracked, TABLE_GPC_RATE | ELEMENT | SLOT_ARG, check_element_slot},
-    {"sc_gpc0_rate", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC0_RATE | SLOT_ARG, check_slot},
-    {"sc_gpc1_rate", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC1_RATE | SLOT_ARG, check_slot},
-    {"sc_http_err_cnt", "iS", SAMPLE_INT, 0, tracked, TABLE_HTTP_ERR_CNT | SLOT_ARG, check_slot},
-    {"sc_http_err_rate", "iS", SAMPLE_INT, 0, tracked, TABLE_HTTP_ERR_RATE | SLOT_ARG, check_slot},
-    {"sc_http_fail_cnt", "iS", SAMPLE_INT, 0, tracked, TABLE_HTTP_FAIL_CNT | SLOT_ARG, check_slot},
-    {"sc_http_fail_rate", "iS", SAMPLE_INT, 0, tracked, TABLE_HTTP_FAIL_RATE | SLOT_ARG, check_slot},
-    {"sc_http_req_cnt", "iS", SAMPLE_INT, 0, tracked, TABLE_HTTP_REQ_CNT | SLOT_ARG, check_slot},
-    {"sc_http_req_rate", "iS", SAMPLE_INT, 0, tracked, TABLE_HTTP_REQ_RATE | SLOT_ARG, check_slot},
-    {"sc_inc_gpc", "iiS", SAMPLE_INT, 0, tracked, TABLE_GPC | INCREASE | ELEMENT | SLOT_ARG, check_element_slot},
-    {"sc_inc_gpc0", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC0 | INCREASE | SLOT_ARG, check_slot},
-    {"sc_inc_gpc1", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC1 | INCREASE | SLOT_ARG, check_slot},
-    {"sc_kbytes_in", "iS", SAMPLE_INT, 0, tracked, TABLE_BYTES_IN_CNT | KBYTES | SLOT_ARG, check_slot},
-    {"sc_kbytes_out", "iS", SAMPLE_INT, 0, tracked, TABLE_BYTES_OUT_CNT | KBYTES | SLOT_ARG, check_slot},
-    {"sc_sess_cnt", "iS", SAMPLE_INT, 0, tracked, TABLE_SESS_CNT | SLOT_ARG, check_slot},
-    {"sc_sess_rate", "iS", SAMPLE_INT, 0, tracked, TABLE_SESS_RATE | SLOT_ARG, check_slot},
     {"sc_tracked", "i", SAMPLE_BOOL, 0, is_tracked, 0, check_slot},
     {"sc_trackers", "i", SAMPLE_INT, 0, trackers, 0, check_slot},
-    {"src_bytes_in_rate", "S", SAMPLE_INT, 0, of_source, TABLE_BYTES_IN_RATE, check_table},
-    {"src_bytes_out_rate", "S", SAMPLE_INT, 0, of_source, TABLE_BYTES_OUT_RATE, check_table},
-    {"src_clr_gpc0", "S", SAMPLE_INT, 0, of_source, TABLE_GPC0 | CLEAR, check_table},
-    {"src_clr_gpc1", "S", SAMPLE_INT, 0, of_source, TABLE_GPC1 | CLEAR, check_table},
-    {"src_clr_gpc", "iS", SAMPLE_INT, 0, of_source, TABLE_GPC | CLEAR | ELEMENT, check_element_table},
-    {"src_conn_cnt", "S", SAMPLE_INT, 0, of_source, TABLE_CONN_CNT, check_table},
-    {"src_conn_cur", "S", SAMPLE_INT, 0, of_source, TABLE_CONN_CUR, check_table},
-    {"src_conn_rate", "S", SAMPLE_INT, 0, of_source, TABLE_CONN_RATE, check_table},
-    {"src_get_gpc", "iS", SAMPLE_INT, 0, of_source, TABLE_GPC | ELEMENT, check_element_table},
-    {"src_get_gpc0", "S", SAMPLE_INT, 0, of_source, TABLE_GPC0, check_table},
-    {"src_get_gpc1", "S", SAMPLE_INT, 0, of_source, TABLE_GPC1, check_table},
-    {"src_get_gpt", "iS", SAMPLE_INT, 0, of_source, TABLE_GPT | ELEMENT, check_element_table},
-    {"src_get_gpt0", "S", SAMPLE_INT, 0, of_source, TABLE_GPT0, check_table},
-    {"src_gpc_rate", "iS", SAMPLE_INT, 0, of_source, TABLE_GPC_RATE | ELEMENT, check_element_table},
-    {"src_gpc0_rate", "S", SAMPLE_INT, 0, of_source, TABLE_GPC0_RATE, check_table},
-    {"src_gpc1_rate", "S", SAMPLE_INT, 0, of_source, TABLE_GPC1_RATE, check_table},
-    {"src_http_err_cnt", "S", SAMPLE_INT, 0, of_source, TABLE_HTTP_ERR_CNT, check_table},
-    {"src_http_err_rate", "S", SAMPLE_INT, 0, of_source, TABLE_HTTP_ERR_RATE, check_table},
-    {"src_http_fail_cnt", "S", SAMPLE_INT, 0, of_source, TABLE_HTTP_FAIL_CNT, check_table},
-    {"src_http_fail_rate", "S", SAMPLE_INT, 0, of_source, TABLE_HTTP_FAIL_RATE, check_table},
-    {"src_http_req_cnt", "S", SAMPLE_INT, 0, of_source, TABLE_HTTP_REQ_CNT, check_table},
-    {"src_http_req_rate", "S", SAMPLE_INT, 0, of_source, TABLE_HTTP_REQ_RATE, check_table},
-    {"src_inc_gpc", "iS", SAMPLE_INT, 0, of_source, TABLE_GPC | INCREASE | ELEMENT, check_element_table},
-    {"src_inc_gpc0", "S", SAMPLE_INT, 0, of_source, TABLE_GPC0 | INCREASE, check_table},
-    {"src_inc_gpc1", "S", SAMPLE_INT, 0, of_source, TABLE_GPC1 | INCREASE, check_table},
-    {"src_kbytes_in", "S", SAMPLE_INT, 0, of_source, TABLE_BYTES_IN_CNT | KBYTES, check_table},
-    {"src_kbytes_out", "S", SAMPLE_INT, 0, of_source, TABLE_BYTES_OUT_CNT | KBYTES, check_table},
-    {"src_sess_cnt", "S", SAMPLE_INT, 0, of_source, TABLE_SESS_CNT, check_table},
-    {"src_sess_rate", "S", SAMPLE_INT, 0, of_source, TABLE_SESS_RATE, check_table},
     {"src_updt_conn_cnt", "S", SAMPLE_INT, 0, of_source, TABLE_CONN_CNT | INCREASE, check_table},
     {"table_avl", "S", SAMPLE_INT, 0, fill, 1, check_table},
     {"table_cnt", "S", SAMPLE_INT, 0, fill, 0, check_table},
