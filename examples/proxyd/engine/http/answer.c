@@ -113,76 +113,90 @@ static void log_early(struct worker *w, struct exchange *x, size_t bytes)
 	x->bytes -= bytes;
 }
 
+/* What both connections do when this answer is through. `whole`: nothing came behind its body. */
+static void settle_connections(struct worker *w, struct exchange *x, const struct http_msg *m, bool whole)
+{
+	bool ends = m->framing == HTTP_BODY_CLOSE; /* the body is over when the server closes */
+
+	x->link_keeps = m->keep_alive && !ends && whole && x->seeker.backend->http->closing == CFG_KEEP_ALIVE &&
+			x->client->frontend->http->closing == CFG_KEEP_ALIVE;
+	x->client_keeps = x->client_keeps && !ends && (!x->dechunk || x->deflater) && !x->client->eof &&
+			  !client_leaves(w, x->client);
+}
+
+/* From here on it is the answer: for the log, for `observe`, for how long a worker naps. */
+static void note_answer(struct worker *w, struct exchange *x, unsigned status)
+{
+	bool well = status < 500 || status == 501 || status == 505; /* these two are the client's doing */
+
+	x->status = status;
+	if (!x->answered_ns) /* it was not held */
+		x->answered_ns = w->now_ns;
+	nap_answered(&w->nap, w->now_ns - x->connected_ns);
+	observe(w, x->seeker.server, well ? OBSERVED_ANSWER : OBSERVED_WRONG_STATUS);
+	x->state = EXCHANGE_ANSWER;
+}
+
+/* The head as it goes on, right in front of its body in the buffer. NULL: it has no room. */
+static char *place_head(struct worker *w, const struct http_msg *m, char *head, char *body)
+{
+	struct http_worker *h = w->http;
+	ssize_t len;
+
+	if (!m->edited)
+		return head;
+	len = http_write(m, h->written, sizeof(h->written));
+	return len < 0 || len > body - h->buffer ? NULL : memcpy(body - len, h->written, (size_t)len);
+}
+
+/* The head of 101, or of an answered CONNECT, and the tunnel's first bytes. */
+static void give_tunnel(struct worker *w, struct exchange *x, const char *data, size_t len)
+{
+	if (client_give(w, x->client, data, len, 0))
+		exchange_tunnel(w, x);
+	else
+		exchange_fail(w, x, 0, 'R', 'D');
+}
+
 void exchange_take_answer(struct worker *w, struct exchange *x, uint32_t at, uint32_t head_len, uint32_t total)
 {
 	struct http_worker *h = w->http;
 	struct http_msg *m = &h->answer;
-	char *body = h->buffer + at + head_len, *head = h->buffer + at;
+	char *head = h->buffer + at, *body = head + head_len;
 	size_t rest = total - head_len, taken, len;
-	ssize_t written;
 
 	x->answer_version = 1 + m->minor;
 	h->early = body;
 	h->early_len = rest;
 	if (!http_response_rules(w, x, m))
 		return;
-	if (http_cookie_give(x, m) < 0) {
-		exchange_fail(w, x, 502, 'P', 'H');
-		return;
-	}
-	if (x->compresses && compress_begin(w, x, m) < 0) {
+	if (http_cookie_give(x, m) < 0 || (x->compresses && compress_begin(w, x, m) < 0)) {
 		exchange_fail(w, x, 502, 'P', 'H');
 		return;
 	}
 	h1_body_begin(&x->down, m);
 	x->dechunk = m->framing == HTTP_BODY_CHUNKED && (!x->minor || x->deflater);
 	len = take_body(x, body, rest, &taken);
-	if (x->down.fault) {
-		x->fault = x->down.fault;
+	x->fault = x->down.fault;
+	if (x->fault) {
 		exchange_fail(w, x, 502, 'P', 'H');
 		return;
 	}
-	x->link_keeps = m->keep_alive && m->framing != HTTP_BODY_CLOSE && taken == rest &&
-			x->seeker.backend->http->closing == CFG_KEEP_ALIVE &&
-			x->client->frontend->http->closing == CFG_KEEP_ALIVE;
-	x->client_keeps = x->client_keeps && m->framing != HTTP_BODY_CLOSE && (!x->dechunk || x->deflater) &&
-			  !x->client->eof && !client_leaves(w, x->client);
-	if (edit_answer(x, m) < 0) {
+	settle_connections(w, x, m, taken == rest);
+	head = edit_answer(x, m) < 0 ? NULL : place_head(w, m, head, body);
+	if (!head) {
 		exchange_fail(w, x, 502, 'P', 'H');
 		return;
 	}
-	x->status = m->status;
-	if (!x->answered_ns) /* it was not held */
-		x->answered_ns = w->now_ns;
-	nap_answered(&w->nap, w->now_ns - x->connected_ns);
-	/* 501 and 505 are the client's doing */
-	observe(w, x->seeker.server,
-		m->status < 500 || m->status == 501 || m->status == 505 ? OBSERVED_ANSWER : OBSERVED_WRONG_STATUS);
-	x->state = EXCHANGE_ANSWER;
-	if (m->edited) {
-		written = http_write(m, h->written, sizeof(h->written));
-		if (written < 0 || written > body - h->buffer) {
-			x->state = EXCHANGE_ASKED;
-			exchange_fail(w, x, 502, 'P', 'H');
-			return;
-		}
-		head = memcpy(body - written, h->written, (size_t)written);
-	}
+	note_answer(w, x, m->status);
 	if (x->client->frontend->proxy->set.logasap)
 		log_early(w, x, (size_t)(body - head) + (x->deflater ? 0 : len));
-	if (x->deflater) {
+	if (x->deflater)
 		give_compressed(w, x, head, (size_t)(body - head), body, len);
-		return;
-	}
-	if (m->framing != HTTP_BODY_TUNNEL) {
-		give(w, x, head, (size_t)(body - head) + len,
-		     !len && waits_for_body(x) ? MSG_MORE : 0);
-		return;
-	}
-	if (client_give(w, x->client, head, (size_t)(body - head) + rest, 0))
-		exchange_tunnel(w, x);
+	else if (m->framing == HTTP_BODY_TUNNEL)
+		give_tunnel(w, x, head, (size_t)(body - head) + rest);
 	else
-		exchange_fail(w, x, 0, 'R', 'D');
+		give(w, x, head, (size_t)(body - head) + len, !len && waits_for_body(x) ? MSG_MORE : 0);
 }
 
 /* An answer before the answer (RFC 9110, section 15.2): HTTP/1.0 knows none. False: it is over. */

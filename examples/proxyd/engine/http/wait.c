@@ -42,74 +42,82 @@ static int invite(struct worker *w, struct exchange *x, struct http_msg *m)
 	return 0;
 }
 
-void exchange_wait(struct worker *w, struct exchange *x, struct http_msg *m)
-{
-	struct http_worker *h = w->http;
-	struct client *c = x->client;
-	ssize_t len = invite(w, x, m) < 0 ? -ENOMEM : http_write(m, h->written, sizeof(h->written));
-
-	if (len < 0 || len > w->head_max || !chunk_append(&c->in, h->written, (size_t)len) ||
-	    (h->early_len && !chunk_append(&c->in, h->early, h->early_len))) {
-		exchange_fail(w, x, 500, len > w->head_max ? 'P' : 'R', 'R');
-		return;
-	}
-	x->head_len = (uint32_t)len;
-	exchange_set_state(w, x, EXCHANGE_BODY);
-}
-
-/* What is kept is with the exchange: behind it the client may have sent more already. */
-void exchange_pause(struct worker *w, struct exchange *x, struct http_msg *m)
+/*
+ * Keeps a message behind what is in `to`: its head as rules have made it so far, and what came of its body. The length of the head;
+ * -ENOSPC: that is too long now, or there would be no room to read it again; -ENOMEM.
+ */
+static ssize_t keep_message(struct worker *w, const struct http_msg *m, struct chunk **to)
 {
 	struct http_worker *h = w->http;
 	ssize_t len = http_write(m, h->written, sizeof(h->written));
 
-	if (len > 0 && (size_t)len + h->early_len > HTTP_HEAD_MAX + HTTP_RECEIVE)
-		len = -1; /* it is read again there */
-	if (len < 0 || len > w->head_max || !chunk_append(&x->request, h->written, (size_t)len) ||
-	    (h->early_len && !chunk_append(&x->request, h->early, h->early_len))) {
-		exchange_fail(w, x, 500, len > w->head_max ? 'P' : 'R', 'R');
+	if (len < 0 || len > w->head_max || (size_t)len + h->early_len > HTTP_HEAD_MAX + HTTP_RECEIVE)
+		return -ENOSPC;
+	if (!chunk_append(to, h->written, (size_t)len) || (h->early_len && !chunk_append(to, h->early, h->early_len)))
+		return -ENOMEM;
+	return len;
+}
+
+/* The request is kept in `to` until its state is over. */
+static void keep_request(struct worker *w, struct exchange *x, struct http_msg *m, struct chunk **to, enum exchange_state state)
+{
+	ssize_t len = keep_message(w, m, to);
+
+	if (len < 0) {
+		exchange_fail(w, x, 500, len == -ENOSPC ? 'P' : 'R', 'R');
 		return;
 	}
 	x->head_len = (uint32_t)len;
-	exchange_set_state(w, x, EXCHANGE_PAUSED);
+	exchange_set_state(w, x, state);
+}
+
+void exchange_wait(struct worker *w, struct exchange *x, struct http_msg *m)
+{
+	if (invite(w, x, m) < 0)
+		exchange_fail(w, x, 500, 'R', 'R');
+	else
+		keep_request(w, x, m, &x->client->in, EXCHANGE_BODY);
+}
+
+/* What is kept is with the exchange: the client may have sent its next request already, which is in client->in. */
+void exchange_pause(struct worker *w, struct exchange *x, struct http_msg *m)
+{
+	keep_request(w, x, m, &x->request, EXCHANGE_PAUSED);
+}
+
+/* The request that was kept, `have` bytes with its body, stands in the worker's buffer again: the rules go on. */
+static void route_again(struct worker *w, struct exchange *x, size_t have)
+{
+	ssize_t head;
+
+	http_begin_request(w, x->client);
+	head = h1_request(&w->http->request, HTTP_ROOM, (uint32_t)have);
+	if (head == (ssize_t)x->head_len)
+		exchange_route(w, x, x->head_len, have - x->head_len);
+	else /* what rules made of it is no request */
+		exchange_fail(w, x, 500, 'P', 'R');
 }
 
 void exchange_go_on(struct worker *w, struct exchange *x)
 {
-	struct http_worker *h = w->http;
 	size_t have = chunk_left(x->request);
-	ssize_t head;
 
-	memcpy(h->buffer + HTTP_ROOM, x->request->data, have);
+	memcpy(w->http->buffer + HTTP_ROOM, x->request->data, have);
 	chunk_free(&x->request);
-	http_begin_request(w, x->client);
-	head = h1_request(&h->request, HTTP_ROOM, (uint32_t)have);
-	if (head != (ssize_t)x->head_len) { /* what rules made of it is no request */
-		exchange_fail(w, x, 500, 'P', 'R');
-		return;
-	}
-	exchange_route(w, x, x->head_len, have - x->head_len);
+	route_again(w, x, have);
 }
 
 /* Enough is there: `rest` bytes behind it are of the next request. */
 static void resume(struct worker *w, struct exchange *x, size_t have, size_t rest)
 {
-	struct http_worker *h = w->http;
 	struct client *c = x->client;
-	ssize_t head;
 
 	chunk_free(&c->in);
 	c->unparsed = false;
-	if (rest && !exchange_keep_next(w, x, h->buffer + HTTP_ROOM + have, rest, 'R'))
+	if (rest && !exchange_keep_next(w, x, w->http->buffer + HTTP_ROOM + have, rest, 'R'))
 		return;
-	http_begin_request(w, x->client);
-	head = h1_request(&h->request, HTTP_ROOM, (uint32_t)have);
-	if (head != (ssize_t)x->head_len) { /* what rules made of it is no request */
-		exchange_fail(w, x, 500, 'P', 'R');
-		return;
-	}
 	x->asked_ns = w->now_ns;
-	exchange_route(w, x, x->head_len, have - x->head_len);
+	route_again(w, x, have);
 }
 
 /* `n` more bytes stand behind the `have` that are kept, all in the worker's buffer. */
@@ -175,11 +183,10 @@ bool exchange_can_hold(const struct worker *w, const struct exchange *x, const s
 void exchange_hold(struct worker *w, struct exchange *x, struct http_msg *m, enum exchange_state state)
 {
 	struct http_worker *h = w->http;
-	ssize_t len = http_write(m, h->written, sizeof(h->written));
+	ssize_t len = keep_message(w, m, &x->part);
 
-	if (len < 0 || len > w->head_max || !chunk_append(&x->part, h->written, (size_t)len) ||
-	    (h->early_len && !chunk_append(&x->part, h->early, h->early_len))) {
-		exchange_fail(w, x, 502, len < 0 || len > w->head_max ? 'P' : 'R', 'H');
+	if (len < 0) {
+		exchange_fail(w, x, 502, len == -ENOSPC ? 'P' : 'R', 'H');
 		return;
 	}
 	x->head_len = (uint32_t)len;
