@@ -13,6 +13,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "container_of.h"
 #include "log.h"
 #include "loop.h"
 
@@ -677,7 +678,7 @@ int dns_dispatch(struct dns *d, uint64_t now_ns)
 			event[i].events & EPOLLOUT ? event[i].data.fd : ARES_SOCKET_BAD);
 	process(d, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* what is too late */
 	for (unsigned i = 0; i < DUE_MAX && (t = timers_first(&d->timers)) && t->deadline_ns <= now_ns; i++) {
-		struct dns_question *q = (struct dns_question *)((const char *)t - offsetof(struct dns_question, timer));
+		struct dns_question *q = container_of(t, struct dns_question, timer);
 
 		if (!is_wanted(q))
 			question_free(q);

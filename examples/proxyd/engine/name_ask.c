@@ -10,6 +10,8 @@
 #include "rule_run.h"
 #include "rule_store.h"
 
+#include "container_of.h"
+
 struct name_ask {
 	struct dns_once once; /* the control thread's */
 	struct engine *engine;
@@ -92,7 +94,7 @@ static struct sample address_of(const struct dns_question *q, int prefer)
 
 static void told(struct dns_once *once, const struct dns_question *q)
 {
-	struct name_ask *a = (struct name_ask *)((char *)once - offsetof(struct name_ask, once));
+	struct name_ask *a = container_of(once, struct name_ask, once);
 
 	a->address = address_of(q, a->prefer);
 	if (a->engine->ending)

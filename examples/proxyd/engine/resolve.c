@@ -14,6 +14,7 @@
 #include "admin.h"
 #include "control.h"
 #include "dns.h"
+#include "container_of.h"
 #include "log.h"
 #include "loop.h"
 
@@ -29,12 +30,12 @@ struct server_name {
 
 static struct server_name *of_host(const struct dns_watch *w)
 {
-	return (struct server_name *)((const char *)w - offsetof(struct server_name, host));
+	return container_of(w, struct server_name, host);
 }
 
 static struct server_name *of_srv(const struct dns_watch *w)
 {
-	return (struct server_name *)((const char *)w - offsetof(struct server_name, srv));
+	return container_of(w, struct server_name, srv);
 }
 
 /* ---- Into maintenance and back: HAProxy's words, which people search their logs for ---- */

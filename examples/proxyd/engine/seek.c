@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "container_of.h"
+
 #define FULL_MAX 64 /* servers that a pick looks past */
 
 /* HAProxy's dynamic maxconn: the part of it that the backend has of its fullconn, but minconn at least. */
@@ -447,10 +449,8 @@ void queue_run(struct worker *w, struct pool *p)
 		seeker_leave_queue(w, k);
 		atomic_fetch_add_explicit(turns, 1, memory_order_relaxed);
 		if (k->is_http)
-			exchange_turn(
-			    w, (struct exchange *)((char *)k - offsetof(struct exchange, seeker)));
+			exchange_turn(w, container_of(k, struct exchange, seeker));
 		else
-			session_turn(
-			    w, (struct session *)((char *)k - offsetof(struct session, seeker)));
+			session_turn(w, container_of(k, struct session, seeker));
 	}
 }

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "container_of.h"
 #include "log.h"
 
 #define EVENTS_PER_TURN 256
@@ -299,22 +300,16 @@ static void dispatch(struct worker *w, const struct epoll_event *e)
 			listener_event(w, (struct socket_handle *)h);
 		break;
 	case HANDLE_CLIENT:
-		session_event(
-		    w,
-		    (struct session *)((char *)h - offsetof(struct session, handle[CONN_CLIENT])),
-		    CONN_CLIENT, events);
+		session_event(w, container_of(h, struct session, handle[CONN_CLIENT]), CONN_CLIENT, events);
 		break;
 	case HANDLE_SERVER:
-		session_event(
-		    w,
-		    (struct session *)((char *)h - offsetof(struct session, handle[CONN_SERVER])),
-		    CONN_SERVER, events);
+		session_event(w, container_of(h, struct session, handle[CONN_SERVER]), CONN_SERVER, events);
 		break;
 	case HANDLE_HTTP_CLIENT:
-		client_event(w, (struct client *)((char *)h - offsetof(struct client, h)), events);
+		client_event(w, container_of(h, struct client, h), events);
 		break;
 	case HANDLE_LINK:
-		link_event(w, (struct link *)((char *)h - offsetof(struct link, h)), events);
+		link_event(w, container_of(h, struct link, h), events);
 		break;
 	case HANDLE_GONE:
 		break;
@@ -327,11 +322,9 @@ static void run_timers(struct worker *w)
 
 	while ((t = timers_first(&w->timers)) && t->deadline_ns <= w->now_ns)
 		if (t->owner == TIMER_CLIENT)
-			client_expired(
-			    w, (struct client *)((char *)t - offsetof(struct client, timer)));
+			client_expired(w, container_of(t, struct client, timer));
 		else
-			session_expired(
-			    w, (struct session *)((char *)t - offsetof(struct session, timer)));
+			session_expired(w, container_of(t, struct session, timer));
 	if (w->accept_retry_ns <= w->now_ns)
 		listeners_resume(w);
 	if (w->defer_check_ns <= w->now_ns)
