@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Log lines on their way out: to consoles, descriptors, UDP and unix sockets. */
 #include "engine/control.h"
+#include "head.h"
 #include "ring.h"
-#include "syslog_line.h"
 #include "rules/sample.h"
 #include "engine/worker.h"
 
@@ -61,60 +61,6 @@ static int log_socket(int fds[3], int family)
 	return *fd;
 }
 
-/* "2026-11-28T13:00:00.123456+00:00" (RFC 5424, section 6.2.3) */
-static void iso_date(char *buf, size_t cap)
-{
-	struct timespec t;
-	char zone[8] = "";
-	struct tm tm;
-	size_t n;
-
-	*buf = '\0';
-	clock_gettime(CLOCK_REALTIME, &t);
-	if (!localtime_r(&t.tv_sec, &tm))
-		return;
-	n = strftime(buf, cap, "%Y-%m-%dT%H:%M:%S", &tm);
-	strftime(zone, sizeof(zone), "%z", &tm);
-	snprintf(buf + n, cap - n, ".%06ld%.3s:%s", t.tv_nsec / 1000, zone, zone + 3);
-}
-
-/* What stands before the text, as HAProxy writes it: "local" has no host's name, "rfc3164" has. */
-static int header(const struct cfg_log *log, int level, const char *tag, const char *hostname,
-		  struct text sd, char *buf, size_t cap)
-{
-	int priority = log->facility | level, pid = (int)getpid();
-	const char *host = hostname ? hostname : "localhost"; /* as HAProxy */
-	char when[64] = "";
-	time_t now = time(NULL);
-	struct tm tm;
-
-	if (localtime_r(&now, &tm))
-		strftime(when, sizeof(when), "%b %e %H:%M:%S", &tm);
-	switch (log->format == CFG_LOG_LOCAL && hostname && !log->format_given ? CFG_LOG_RFC3164 : log->format) {
-	case CFG_LOG_LOCAL:
-		return snprintf(buf, cap, "<%d>%s %s[%d]: ", priority, when, tag, pid);
-	case CFG_LOG_RFC3164:
-		return snprintf(buf, cap, "<%d>%s %s %s[%d]: ", priority, when, host, tag, pid);
-	case CFG_LOG_RFC5424:
-		iso_date(when, sizeof(when));
-		return snprintf(buf, cap, "<%d>1 %s %s %s %d - %.*s ", priority, when,
-				hostname ? hostname : "-", tag, pid, (int)sd.len, sd.at);
-	case CFG_LOG_PRIORITY:
-		return snprintf(buf, cap, "<%d>", priority);
-	case CFG_LOG_SHORT:
-		return snprintf(buf, cap, "<%d>", level);
-	case CFG_LOG_TIMED:
-		iso_date(when, sizeof(when));
-		return snprintf(buf, cap, "<%d>%s ", level, when);
-	case CFG_LOG_ISO:
-		iso_date(when, sizeof(when));
-		return snprintf(buf, cap, "%s ", when);
-	case CFG_LOG_RAW:
-		break;
-	}
-	return 0;
-}
-
 /* "sample 1,3-5:10": is it one of those? */
 static bool is_sampled(const struct cfg_log *log)
 {
@@ -128,12 +74,10 @@ static bool is_sampled(const struct cfg_log *log)
 	return log->sampled[n / 64] >> n % 64 & 1;
 }
 
-/* `head` has room for `cap` bytes, and `n` of them were to be written. */
-static void deliver(int fds[3], const struct cfg_log *log, char *head, size_t cap, int n, struct text text)
+static void deliver(int fds[3], const struct cfg_log *log, char *head, size_t head_len, struct text text)
 {
 	char newline = '\n';
-	struct iovec v[3] = {
-	    {head, n < 0 ? 0 : (size_t)n < cap ? (size_t)n : cap - 1}, {(char *)(uintptr_t)text.at, text.len}, {&newline, 1}};
+	struct iovec v[3] = {{head, head_len}, {(char *)(uintptr_t)text.at, text.len}, {&newline, 1}};
 	struct msghdr out = {.msg_iov = v, .msg_iovlen = 3}; /* datagrams end with it, too, as HAProxy's */
 
 	if (v[0].iov_len + v[1].iov_len >= log->len) /* one is its line end */
@@ -154,125 +98,35 @@ static void deliver(int fds[3], const struct cfg_log *log, char *head, size_t ca
 	}
 }
 
+/* One of ours. With the host's name, log-send-hostname, "local" becomes what has a place for it. */
 static void write_to(int fds[3], const struct cfg_log *log, const struct log_message *m)
 {
-	int level = m->level < log->least ? log->least : m->level;
-	char head[1024];
+	enum cfg_log_format format = log->format == CFG_LOG_LOCAL && m->hostname && !log->format_given ? CFG_LOG_RFC3164 : log->format;
+	char head[LOG_HEAD_SIZE], pid[12];
+	struct syslog_line l = {.facility = -1, .level = m->level, .tag = text_of(m->tag, strlen(m->tag)), .sd = m->sd};
 
-	if (m->level <= log->level && is_sampled(log))
-		deliver(fds, log, head, sizeof(head),
-			header(log, level, m->tag, m->hostname, m->sd.len ? m->sd : text_of("-", 1), head, sizeof(head)), m->line);
-}
-
-/* ---- Lines of others ---- */
-
-static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-
-#define DATE_LEN 19 /* "2003-10-11T22:14:15" */
-
-/* With an end, which sscanf() needs: behind it lie others' bytes. */
-static void date_of(const struct syslog_line *l, char buf[DATE_LEN + 1])
-{
-	snprintf(buf, DATE_LEN + 1, "%.*s", (int)l->date.len, l->date.at);
-}
-
-/* As RFC 3164 has it: "Oct  3 10:11:12"; without a date now. */
-static void short_date(const struct syslog_line *l, char *buf, size_t cap)
-{
-	unsigned month, day, hour, minute, second;
-	time_t now = time(NULL);
-	char date[DATE_LEN + 1];
-	struct tm tm;
-
-	date_of(l, date);
-	if (l->date.len && !l->is_5424)
-		snprintf(buf, cap, "%.*s", (int)l->date.len, l->date.at);
-	else if (l->date.len >= DATE_LEN && sscanf(date, "%*4d-%2u-%2uT%2u:%2u:%2u", &month, &day, &hour, &minute, &second) == 5 &&
-		 month >= 1 && month <= 12)
-		snprintf(buf, cap, "%s %2u %02u:%02u:%02u", months[month - 1], day, hour, minute, second);
-	else if (!localtime_r(&now, &tm) || !strftime(buf, cap, "%b %e %H:%M:%S", &tm))
-		*buf = '\0';
-}
-
-/* As RFC 5424 has it; RFC 3164 tells neither year nor zone: this year's, and "-00:00", as HAProxy. */
-static void long_date(const struct syslog_line *l, char *buf, size_t cap)
-{
-	unsigned month = 0, day, hour, minute, second;
-	time_t now = time(NULL);
-	char date[DATE_LEN + 1];
-	struct tm tm;
-
-	date_of(l, date);
-	if (l->date.len && l->is_5424) {
-		snprintf(buf, cap, "%.*s", (int)l->date.len, l->date.at);
+	if (m->level > log->level || !is_sampled(log))
 		return;
-	}
-	while (l->date.len && month < 12 && memcmp(date, months[month], 3) != 0)
-		month++;
-	if (l->date.len && month < 12 && localtime_r(&now, &tm) &&
-	    sscanf(date + 4, "%2u %2u:%2u:%2u", &day, &hour, &minute, &second) == 4)
-		snprintf(buf, cap, "%04d-%02u-%02uT%02u:%02u:%02u-00:00", tm.tm_year + 1900, month + 1, day, hour, minute, second);
-	else
-		iso_date(buf, cap);
-}
-
-/* "tag[pid]: ", as much of it as there is */
-static void tag_of(const struct syslog_line *l, char *buf, size_t cap)
-{
-	*buf = '\0';
-	if (l->tag.len)
-		snprintf(buf, cap, "%.*s%s%.*s%s: ", (int)l->tag.len, l->tag.at, l->pid.len ? "[" : "", (int)l->pid.len, l->pid.at,
-			 l->pid.len ? "]" : "");
-}
-
-#define FIELD(t, none) (int)((t).len ? (t).len : strlen(none)), (t).len ? (t).at : (none)
-
-static int head_of_other(const struct cfg_log *log, int level, const struct syslog_line *l, char *buf, size_t cap)
-{
-	int priority = (l->facility < 0 ? log->facility : l->facility) | level;
-	char date[64], recent[64], tag[256];
-
-	short_date(l, date, sizeof(date));
-	long_date(l, recent, sizeof(recent));
-	tag_of(l, tag, sizeof(tag));
-	switch (log->format) {
-	case CFG_LOG_LOCAL:
-		return snprintf(buf, cap, "<%d>%s %s", priority, date, tag);
-	case CFG_LOG_RFC3164:
-		return snprintf(buf, cap, "<%d>%s %.*s %s", priority, date, FIELD(l->host, "localhost"), tag);
-	case CFG_LOG_RFC5424:
-		return snprintf(buf, cap, "<%d>1 %s %.*s %.*s %.*s %.*s %.*s ", priority, recent, FIELD(l->host, "-"), FIELD(l->tag, "-"),
-				FIELD(l->pid, "-"), FIELD(l->msgid, "-"), FIELD(l->sd, "-"));
-	case CFG_LOG_PRIORITY:
-		return snprintf(buf, cap, "<%d>", priority);
-	case CFG_LOG_SHORT:
-		return snprintf(buf, cap, "<%d>", level);
-	case CFG_LOG_TIMED:
-		return snprintf(buf, cap, "<%d>%s ", level, recent);
-	case CFG_LOG_ISO:
-		return snprintf(buf, cap, "%s ", recent);
-	case CFG_LOG_RAW:
-		break;
-	}
-	return 0;
+	l.pid = text_of(pid, (size_t)snprintf(pid, sizeof(pid), "%d", (int)getpid()));
+	if (m->hostname)
+		l.host = text_of(m->hostname, strlen(m->hostname));
+	deliver(fds, log, head, log_head(log, format, &l, head), m->line);
 }
 
 void log_pass_on(int fds[3], const struct cfg_logs *logs, const struct syslog_line *l, struct text whole)
 {
 	const struct cfg_log *log;
-	char head[2048];
+	char head[LOG_HEAD_SIZE];
 
 	while (whole.len && strchr("\r\n", whole.at[whole.len - 1])) /* or a zero */
 		whole.len--;
 	STAILQ_FOREACH (log, logs, next) {
-		int level = l->level < log->least ? log->least : l->level;
-
 		if (l->level > log->level || !is_sampled(log))
 			continue;
 		if (!log->format_given && log->kind != CFG_LOG_RING) /* as it came */
-			deliver(fds, log, head, sizeof(head), 0, whole);
+			deliver(fds, log, head, 0, whole);
 		else
-			deliver(fds, log, head, sizeof(head), head_of_other(log, level, l, head, sizeof(head)), l->text);
+			deliver(fds, log, head, log_head(log, log->format, l, head), l->text);
 	}
 }
 
