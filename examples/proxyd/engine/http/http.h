@@ -1,17 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mode http, the workers' side. In the order a request meets it: client.c reads it from the
- * client's connection, exchange.c takes its head, send.c finds it a server, link.c has
- * the connections to servers, idle.c says how many of them wait, upload.c passes its body on and
- * answer.c the answer.
- * edit.c (pure) changes heads on the way.
+ * mode http, the workers' side. A `client` is a client's connection, a `link` one to a server, and an `exchange` a request
+ * with its answer, from its head to its log line. In the order a request meets the files:
+ *
+ *	client.c	reads requests from the client's connection, and gives answers to it
+ *	exchange.c	begins and ends an exchange, and edits the request's head (edit.c)
+ *	rules.c		runs the rules on request and answer, and chooses the backend
+ *	wait.c		keeps a message while its rules wait for its body, or for a time
+ *	send.c		finds a server and sends the head, again if that may be
+ *	link.c		opens connections to servers, and uses those that are idle (idle.c)
+ *	upload.c	passes the request's body on
+ *	answer.c	takes the answer's head, and passes its body on
+ *	reply.c		writes answers of our own (with compose.c, for those of rules)
+ *	tunnel.c	makes a session of an answered CONNECT, or of 101
+ *	upgrade.c	the other way: makes a client of a session that goes to a backend of mode http
  *
  *	client ──┬── exchange ── link ── server
  *	         │      while a request is answered
  *	         └── idle: no exchange, no buffer     link idle: on its server's list, of this worker
  *
- * A head is parsed where it was received, in the worker's one buffer. What must wait (for the rest,
- * for room in a socket, for a server) is copied to memory of its owner; so who is idle has none.
+ * A head is parsed where it was received, in the worker's one buffer. What must wait (for the rest of it, for room in a
+ * socket, for a server) is copied to a chunk of its client or exchange. So a connection without a request holds no buffer.
  */
 #ifndef PROXYD_ENGINE_HTTP_HTTP_H
 #define PROXYD_ENGINE_HTTP_HTTP_H
@@ -44,8 +53,8 @@ struct link {
 	bool connected; /* HTTP may be sent */
 	uint8_t socks;	/* of server_socks() */
 	unsigned used;	/* requests it has answered */
-	char *sni;	/* that was asked for by an expression; NULL: none */
-	struct endpoint target; /* of its first client, when server_follows_client(); else no family */
+	char *sni;	/* the name that its handshake asked for, when an expression says which; NULL: none */
+	struct endpoint target; /* where its first client went to, when server_follows_client(); else no family */
 	TAILQ_ENTRY(link) of_server, of_worker; /* while idle; dead */
 };
 
@@ -60,19 +69,19 @@ enum client_list {
 
 struct client {
 	struct handle h;
-	bool watched; /* in epoll; not before it must be waited for */
+	bool watched; /* in epoll: only once something must be waited for */
 	bool readable, writable, hup, eof;
 	bool greeting; /* accept-proxy: its header has not come yet */
-	bool unparsed : 1; /* `in` has not been looked at since bytes came */
-	bool closing : 1;  /* when `out` is sent, that is all */
-	bool gone : 1; /* left before its answer was all given */
-	bool lingering : 1;
-	bool linger : 1; /* it may still be sending: read on before the close */
+	bool unparsed : 1;  /* bytes came to `in` that no parser has seen */
+	bool closing : 1;   /* it is closed when `out` is sent */
+	bool gone : 1;	    /* the client left before it had all of its answer */
+	bool linger : 1;    /* the client may still be sending: read and drop that before the close */
+	bool lingering : 1; /* that goes on */
 	bool not_first : 1; /* a request was answered here */
 	uint8_t on;	 /* enum client_list */
 	uint8_t seen;	 /* worker's window of its last event */
 	uint16_t bind;	 /* number of its line */
-	uint32_t lingered; /* bytes */
+	uint32_t lingered; /* bytes that were dropped */
 	struct timer timer;
 	struct frontend *frontend;
 	struct tally *listener;	   /* of its gate; NULL: without option socket-stats */
@@ -98,17 +107,17 @@ struct exchange_view; /* log_facts.h */
 struct name_ask;
 
 enum exchange_state {
-	EXCHANGE_TARPIT, /* is denied, later */
-	EXCHANGE_BODY,	 /* waits for its body, see wait.c */
-	EXCHANGE_PAUSED, /* for a time, or for an address: the same */
-	EXCHANGE_OWN,	 /* the control thread answers it, see ask.h */
-	EXCHANGE_QUEUED,
+	EXCHANGE_TARPIT,	/* it is denied when its time is over */
+	EXCHANGE_BODY,		/* the request's rules wait for its body (wait.c), */
+	EXCHANGE_PAUSED,	/* or for a time, or for the address of a name */
+	EXCHANGE_OWN,		/* the control thread answers it (ask.h) */
+	EXCHANGE_QUEUED,	/* all servers are full */
 	EXCHANGE_CONNECTING,
-	EXCHANGE_RETRY,	 /* rests before the same server again */
-	EXCHANGE_ASKED,	 /* the server has it, or is getting it */
-	EXCHANGE_ANSWER_BODY,	/* the answer's rules wait for its body, see wait.c */
+	EXCHANGE_RETRY,		/* a rest before the same server is tried again */
+	EXCHANGE_ASKED,		/* the server has the request, or is getting it */
+	EXCHANGE_ANSWER_BODY,	/* the answer's rules wait for its body (wait.c), */
 	EXCHANGE_ANSWER_PAUSED, /* or for a time */
-	EXCHANGE_ANSWER, /* the head of the answer was passed on */
+	EXCHANGE_ANSWER,	/* the answer's head was passed on, its body goes on */
 };
 
 struct exchange {
@@ -124,20 +133,20 @@ struct exchange {
 	uint8_t minor;
 	bool keep_alive, asked_upgrade;
 	struct h1_body up;
-	struct chunk
-	    *request;	 /* for the server: from `at` on not sent; before it kept for another try */
+	struct chunk *request; /* for the server: sent up to `at`, and kept that far for another try */
 	bool routed;	 /* its backend is chosen, and counts it */
 	bool repeatable; /* may be sent again on another connection */
 	bool retryable;	 /* may be sent again as retry-on says: no answer has begun */
 	bool no_retry;	 /* a rule says: never */
 	bool server_broke; /* its connection ended with an error */
 	bool own;	 /* the control thread answers it, or did */
-	struct http_msg *head; /* its request, while that is in the worker's buffer; NULL: not now */
+	struct http_msg *head; /* the request, while it stands in the worker's buffer; else NULL */
 	/* rules, when they wait */
-	uint8_t stage;		    /* of rules.c: where they go on */
-	const struct rule *resume;  /* behind that one; NULL: at the stage's first */
-	uint64_t wait_ns, wait_bytes; /* how long, and for how much of it; 0: all */
-	uint32_t head_len;	    /* of what is kept in client->in, or of the answer in part */
+	uint8_t stage;		    /* enum stage of rules.c: where they go on, */
+	const struct rule *resume;  /* behind that rule; NULL: at the stage's first */
+	uint64_t wait_ns;	    /* how long they wait at most; 0: no limit of their own */
+	uint64_t wait_bytes;	    /* for so much of the body; 0: for all of it */
+	uint32_t head_len;	    /* of the head that is kept meanwhile, in client->in, `request` or `part` */
 	uint64_t held_until_ns;	    /* ANSWER_BODY, ANSWER_PAUSED */
 	uint64_t server_ns, tunnel_ns; /* set-timeout; 0: as configured */
 	/* answer */
@@ -150,8 +159,8 @@ struct exchange {
 	bool link_keeps;    /* the server goes on, as it says */
 	bool client_keeps;
 	uint16_t n_interim;
-	struct server *wanted;	    /* by a rule, a table or its cookie; NULL: any */
-	struct endpoint source;	    /* usesrc hdr_ip: as its servers are to see it; no family: not so */
+	struct server *wanted;	    /* a rule, a table or its cookie says which; NULL: any */
+	struct endpoint source;	    /* usesrc hdr_ip: where connections to servers are to come from; else no family */
 	uint8_t persistence;	    /* enum persistence */
 	bool compresses;	    /* its answer may have the coding `encoding`, an enum cfg_encoding */
 	uint8_t encoding;
@@ -205,7 +214,7 @@ struct http_worker {
 void http_begin(struct worker *w, struct http_msg *m, uint32_t at);
 void http_begin_request(struct worker *w, const struct client *c);
 
-/* When a client is to leave a worker that drains: at once, or at its time of close-spread-time. */
+/* When a client is to leave a worker that drains: at once, or at a moment of close-spread-time that is its own. */
 static inline uint64_t client_leave_ns(const struct worker *w, const struct client *c)
 {
 	uint64_t spread_ns = w->set->cfg->global.close_spread_ns;
@@ -217,7 +226,10 @@ static inline uint64_t client_leave_ns(const struct worker *w, const struct clie
 
 #define HTTP_ON_ITS_WAY_NS UINT64_C(1000000000)
 
-/* When it is closed there, between two requests: who was answered a moment ago may have asked again, and we not know. */
+/*
+ * When such a client is closed between two requests. It was answered a moment ago? Then its next request may be on its way, and is
+ * waited for.
+ */
 static inline uint64_t client_close_ns(const struct worker *w, const struct client *c)
 {
 	uint64_t leave_ns = client_leave_ns(w, c), idle_ns = c->not_first ? c->since_ns + HTTP_ON_ITS_WAY_NS : 0;
@@ -225,17 +237,21 @@ static inline uint64_t client_close_ns(const struct worker *w, const struct clie
 	return leave_ns > idle_ns ? leave_ns : idle_ns;
 }
 
-/* Its next answer is the last one. */
+/* The worker drains, and the client's time has come: the next answer closes its connection. */
 static inline bool client_leaves(const struct worker *w, const struct client *c)
 {
 	return w->draining && w->now_ns >= client_leave_ns(w, c);
 }
 
 /* ---- client.c ---- */
-/* The deadline may have come nearer. */
+
+/* Sets its timer: the deadline may have come nearer. */
 void client_arm(struct worker *w, struct client *c);
 
-/* "Connect from …" stands in the log for its first request already: mode tcp, as written, tells of connections. */
+/*
+ * The log had "Connect from …" for its connection already, so its first request is not told again. So it is in sections that are
+ * written as mode tcp.
+ */
 bool client_was_told(const struct client *c);
 /* Takes the accepted socket over. False: no memory. */
 bool client_accept(struct worker *w, const struct accepted *a);
@@ -250,13 +266,16 @@ void client_wake(struct worker *w, struct client *c);
 /* Gives bytes to the client, keeps what it does not take. False: no memory. */
 bool client_give(struct worker *w, struct client *c, const char *data, size_t len, int flags);
 
-/* As that, with what is in the worker's pipe, to a client that can be written to and has nothing waiting. */
+/* The same with the `len` bytes in the worker's pipe. Only for a client that is writable and has no `out`. */
 bool client_pass(struct worker *w, struct client *c, size_t len);
 
-/* An error page to who has no exchange but what is known of it in `x`, then the end of the connection. The frontend counts its bytes. */
+/*
+ * An error page to a client whose request did not become an exchange (`x` has what is known of it), then the end of the connection.
+ * The frontend counts the bytes.
+ */
 void client_reply(struct worker *w, struct client *c, struct exchange *x, unsigned status);
 
-/* Gives what stands in the worker's `written`. */
+/* Gives the page of `len` bytes that stands in the worker's `written`. */
 void client_page(struct worker *w, struct client *c, size_t len);
 
 /* Closes it now, its socket at the end of the turn at the latest. */
@@ -266,7 +285,7 @@ void client_kill(struct worker *w, struct client *c); /* check/marked.c: an oper
 /* Closes the sockets that wait for that. False: there were none. */
 bool client_close_done(struct http_worker *h);
 
-/* Frees it; its socket and its place in the counts are another's now. */
+/* Frees it, but neither closes its socket nor leaves the counts: those are a session's now. */
 void client_forget(struct worker *w, struct client *c);
 
 bool client_watch(struct worker *w, struct client *c);
@@ -283,31 +302,30 @@ static inline bool client_begins_tls(const struct client *c)
 /* ---- exchange.c ---- */
 
 /*
- * The request at the beginning of what the worker's buffer holds is w->http->request. A fault in what is there of its
- * body: nothing was begun.
+ * Begins the exchange of a request whose head, w->http->request, is the first `head_len` of the `total` bytes in the worker's buffer. A
+ * fault in what came of its body: nothing was begun.
  */
 enum h1_fault exchange_begin(struct worker *w, struct client *c, uint32_t head_len, uint32_t total);
 
-/* No two requests of the process have it, before 32 bits are used up. */
+/* A number that no two requests of the process have, until 32 bits are used up. */
 static inline uint32_t http_next_number(struct worker *w)
 {
 	return w->n_requests++ * w->engine->n_workers + w->index;
 }
 
-/* A backend is chosen, or none: who calls it again changes nothing. */
+/* The backend is chosen (it may be none), and counts the request. A second call changes nothing. */
 void exchange_routed(struct worker *w, struct exchange *x);
 
 /* Its head and `n` bytes of its body stand in the worker's buffer: rules, then a server. */
 void exchange_route(struct worker *w, struct exchange *x, uint32_t head_len, size_t n);
 
-/* Denied with this status when the time of the tarpit is over. */
+/* The exchange is denied with this status, when the time of the tarpit is over: http_tarpit_over() is called then. */
 void exchange_tarpit(struct worker *w, struct exchange *x, unsigned status);
-/* What follows when its time is over. */
 void http_tarpit_over(struct worker *w, struct exchange *x);
 
 /*
- * It cannot be answered: an own answer of this status if none was begun, and the end of the client's
- * connection. Status 0: no answer.
+ * The exchange fails. The client gets a page of this status, unless the answer has begun or the status is 0; its connection ends
+ * unless the page and the request are whole. `who` and `phase` are HAProxy's letters for the log.
  */
 void exchange_fail(struct worker *w, struct exchange *x, unsigned status, char who, char phase);
 
@@ -342,13 +360,13 @@ void exchange_free(struct worker *w, struct exchange *x);
 
 /* ---- send.c ---- */
 
-/* Finds it a server and sends it `data`, the head and what came behind it. */
+/* Finds a server, and sends it `data`: the head and what came of the body. */
 void exchange_send(struct worker *w, struct exchange *x, const char *data, size_t len);
 
 /* Keeps bytes for the server, behind those that are. False: no memory, it is over. */
 bool exchange_keep(struct worker *w, struct exchange *x, const char *data, size_t len);
 
-/* The same for what came behind the request, which the client's next one begins with. `phase`: of the log, if there is no memory. */
+/* The same for the client: bytes behind the request, which its next one begins with. `phase`: for the log, if there is no memory. */
 bool exchange_keep_next(struct worker *w, struct exchange *x, const char *data, size_t len, char phase);
 
 /* Of what is kept for the server, `sent` more bytes are sent. */
@@ -360,7 +378,7 @@ void exchange_expired(struct worker *w, struct exchange *x);
 void exchange_turn(struct worker *w, struct exchange *x);
 uint64_t exchange_deadline(const struct exchange *x);
 
-/* Sends the request anew after its connection broke. False: it may not be. */
+/* The idle connection that it went over was closed meanwhile: sends the request over another one. False: it may not be sent again. */
 bool exchange_repeat(struct worker *w, struct exchange *x);
 
 /*
@@ -377,22 +395,22 @@ void exchange_answered(struct exchange *x);
 /* Is there more of the body to come that there is room for? */
 bool exchange_can_wait(const struct worker *w, const struct exchange *x);
 
-/* Keeps head and body until more has come; then exchange_route() is called again. */
+/* Keeps the request until more of its body has come; then exchange_route() is called again. */
 void exchange_wait(struct worker *w, struct exchange *x, struct http_msg *m);
 
-/* It rests where its rules stand, as exchange_wait, until exchange_go_on or wait_ns. */
+/* The same until x->wait_ns is over, or somebody calls exchange_go_on(). */
 void exchange_pause(struct worker *w, struct exchange *x, struct http_msg *m);
 void exchange_go_on(struct worker *w, struct exchange *x);
 
-/* Reads more of it. False: nothing to do now. */
+/* Reads more of the body that is waited for. False: nothing to do now. */
 bool exchange_gather(struct worker *w, struct exchange *x);
 
-/* As those, of an answer. What is held goes on with exchange_take_answer(). */
+/* The same of an answer, which is "held": it goes on with exchange_take_answer(). */
 bool exchange_can_hold(const struct worker *w, const struct exchange *x, const struct http_msg *m);
 void exchange_hold(struct worker *w, struct exchange *x, struct http_msg *m, enum exchange_state state);
 void exchange_release(struct worker *w, struct exchange *x);
 
-/* The `n` bytes in the worker's buffer are behind what is held of the body. */
+/* Adds the `n` bytes in the worker's buffer to the body that is held. */
 void exchange_hold_more(struct worker *w, struct exchange *x, size_t n);
 
 static inline bool exchange_is_held(const struct exchange *x)
@@ -402,7 +420,7 @@ static inline bool exchange_is_held(const struct exchange *x)
 
 /* ---- upload.c ---- */
 
-/* Its body, or what was kept of it, to the server. False: nothing to do now. */
+/* Sends the server what is kept for it, or more of the request's body. False: nothing to do now. */
 bool exchange_upload(struct worker *w, struct exchange *x);
 
 /* ---- tunnel.c ---- */
@@ -435,7 +453,7 @@ static inline bool exchange_is_bulk(const struct exchange *x)
 	       : !x->up.done && (x->up.left > WORKER_SCRATCH || x->bytes_in > much);
 }
 
-/* Nothing can be done now: if the answer has begun, its server may wait for an ACK. */
+/* Nothing can be done now. If the answer has begun, its server may wait for an ACK: sends that. */
 void exchange_hurry(struct exchange *x);
 
 /* Reads from the server. False: nothing to read now. */
@@ -451,16 +469,16 @@ int link_open(struct worker *w, struct exchange *x, const char *early, size_t le
 	      size_t *ret_sent);
 void link_event(struct worker *w, struct link *l, uint32_t events);
 
-/* The exchange needs it no more: idle if it may be used again, else closed. */
+/* The exchange needs its link no more: idle if `keep` and it may be used again, else closed. */
 void link_release(struct worker *w, struct exchange *x, bool keep);
 void link_close(struct worker *w, struct link *l);
 
 /* ---- idle.c ---- */
 
-/* As many as never since the last purge are used now. */
+/* More connections than ever since the last purge are used now: notes that. */
 void idle_used_most(struct server_worker *m);
 
-/* It begins to work for an exchange, or has ended to. */
+/* A link begins to work for an exchange; idle_unused(): it has ended to. */
 static inline void idle_used(struct worker *w, struct link *l)
 {
 	struct server_worker *m = &l->server->worker[w->index];
@@ -474,7 +492,7 @@ static inline void idle_unused(struct worker *w, struct link *l)
 	l->server->worker[w->index].n_used--;
 }
 
-/* Is it to be kept when its exchange, which is still counted, is over? Shared: for whoever comes next. */
+/* Is the link to be kept when its exchange, which is still counted, is over? Shared: for any client, not for its own alone. */
 bool idle_may_wait(const struct worker *w, const struct link *l, bool is_shared);
 void idle_join(struct worker *w, struct link *l);
 void idle_leave(struct worker *w, struct link *l);
@@ -510,7 +528,7 @@ bool http_restrict_names(struct worker *w, struct exchange *x, struct http_msg *
 
 /* ---- ends.c ---- */
 
-/* What is changed when the backend is chosen: see cfg_http.late_edits. 0 or -ENOSPC, -ENOMEM. */
+/* Changes the head as the backend's options say, once it is chosen: see cfg_http.late_edits. 0 or -ENOSPC, -ENOMEM. */
 int http_edit_late(struct worker *w, struct exchange *x, struct http_msg *m);
 /* http-send-name-header: the head, as it is written, names the server that is set now. */
 void http_name_server(const struct exchange *x, char *head, size_t len);
