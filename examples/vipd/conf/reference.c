@@ -121,17 +121,22 @@ void conf_reference_manual(FILE *to)
 
 /* ---- The migration guide ---- */
 
+#define LINE_MAX_CHARS 140u /* of the list: a person reads it, too */
+
 static void put_works(const struct place *p, FILE *to)
 {
-	bool any = false;
+	size_t column = 0;
 
 	for (const struct conf_keyword *k = p->block->keyword; k->word; k++) {
+		const size_t len = strlen(k->word) + sizeof("``, ") - 1;
+		const bool wraps = column + len > LINE_MAX_CHARS;
+
 		if (fate_of(p, k) != WORKS)
 			continue;
-		fprintf(to, "%s`%s`", any ? ", " : "Work: ", k->word);
-		any = true;
+		fprintf(to, "%s`%s`", !column ? "These work:\n" : wraps ? ",\n" : ", ", k->word);
+		column = column && !wraps ? column + len : len;
 	}
-	fputs(any ? ".\n\n" : "", to);
+	fputs(column ? ".\n\n" : "", to);
 }
 
 /* Those of one reason stand in one line. */
@@ -148,7 +153,7 @@ static void put_others(const struct place *p, FILE *to)
 			first &= fate_of(p, o) != f || strcmp(why_of(p, o), why_of(p, k)) != 0;
 		if (!first)
 			continue;
-		fputs(any ? "| " : "| keyword | | |\n|---|---|---|\n| ", to);
+		fputs(any ? "| " : "| keyword | is | what is said of it |\n|---|---|---|\n| ", to);
 		any = true;
 		for (const struct conf_keyword *o = k; o->word; o++)
 			if (fate_of(p, o) == f && !strcmp(why_of(p, o), why_of(p, k)))
