@@ -12,6 +12,7 @@ names = set()
 for file in folder.rglob("*.c"):
     names.update(re.findall(r'^\s*\{"([^"]+)", "[a-zA-Z*]*",\s*SAMPLE', file.read_text(), re.M))
 names.update(re.findall(r'(?:CLIENT|SERVER)\("([^"]+)"', (folder / "fetch/tls.c").read_text()))
+names.update(re.findall(r'ROW\("([^"]+)"', (folder / "fetch/table.c").read_text()))
 names.update(re.findall(r'^\s*\{"([^"]+)", IN_', (folder / "action/action.c").read_text(), re.M))
 assert len(names) > 100, f"only {len(names)} names were found in the tables"
 # "sc0_conn_cnt" and its like stand there as prefix and rest
