@@ -259,12 +259,41 @@ static unsigned backlog_of(const struct cfg_proxy *p, unsigned maxconn)
 	return max > BACKLOG_LEAST ? max : BACKLOG_LEAST;
 }
 
+/* False: it cannot be opened, see ret_error, or no memory. */
+static bool add_bind(struct engine *e, struct set *s, struct frontend *f, const struct cfg_bind *b, uint16_t number,
+		     unsigned backlog, char *ret_error, size_t cap)
+{
+	bool stays_shut = engine_set(e) && engine_set(e)->cfg == s->cfg; /* by an operator: it is the same configuration */
+	struct listener *l = listener_get(e, b, backlog, stays_shut, ret_error, cap);
+	struct set_listener *to = &s->listener[s->n_listeners];
+
+	if (!l)
+		return false;
+	*to = (struct set_listener){
+	    .listener = l,
+	    .frontend = f,
+	    .tls = cfg_bind_front(b),
+	    .accept_proxy = b->accept_proxy,
+	    .defers = b->defer_accept,
+	    .cip_magic = b->cip_magic,
+	    .tcp = &b->tcp,
+	    .number = number,
+	    .name = b->name,
+	};
+	s->n_listeners++;
+	if (to->tls)
+		tls_front_hold(to->tls);
+	if (!f->proxy->set.socket_stats)
+		return true;
+	to->tally = gate_tally(e, f->gate, b->text);
+	return to->tally;
+}
+
 static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy *p, unsigned maxconn,
 			 char *ret_error, size_t cap)
 {
 	struct frontend *f = &s->frontend[s->n_frontends];
 	const struct cfg_logs *global = &s->cfg->global.logs;
-	bool same_cfg = engine_set(e) && engine_set(e)->cfg == s->cfg;
 	const struct cfg_bind *b;
 	uint16_t number = 0;
 
@@ -304,22 +333,9 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 	s->n_frontends++;
 	if (!add_as_http(f))
 		return false;
-	STAILQ_FOREACH (b, &p->binds, next) {
-		struct listener *l = listener_get(e, b, backlog_of(p, maxconn), same_cfg, ret_error, cap);
-
-		if (!l)
+	STAILQ_FOREACH (b, &p->binds, next)
+		if (!add_bind(e, s, f, b, ++number, backlog_of(p, maxconn), ret_error, cap))
 			return false;
-		s->listener[s->n_listeners++] =
-		    (struct set_listener){
-		    l, f, cfg_bind_front(b), NULL, b->accept_proxy, b->defer_accept, b->cip_magic, &b->tcp, ++number, b->name};
-		if (cfg_bind_front(b))
-			tls_front_hold(cfg_bind_front(b));
-		if (!p->set.socket_stats)
-			continue;
-		s->listener[s->n_listeners - 1].tally = gate_tally(e, f->gate, b->text);
-		if (!s->listener[s->n_listeners - 1].tally)
-			return false;
-	}
 	return true;
 }
 
