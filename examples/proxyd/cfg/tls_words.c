@@ -48,7 +48,7 @@ static bool read_errors(const char *text, struct tls_errors *ret)
 	return true;
 }
 
-bool tls_settings_word(struct tls_settings *s, const char *word, const char *value, const char **ret_error)
+static bool set_text(struct tls_settings *s, const char *word, const char *value)
 {
 	const struct {
 		const char *name, **to;
@@ -65,50 +65,78 @@ bool tls_settings_word(struct tls_settings *s, const char *word, const char *val
 	    {"tls-ticket-keys", &s->ticket_keys},
 	};
 
-	*ret_error = NULL;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (!strcmp(word, texts[i].name)) {
 			*texts[i].to = value;
 			return true;
 		}
-	if (!strcmp(word, "no-tls-tickets")) {
-		s->no_tickets = true;
-	} else if (!strcmp(word, "tls-tickets")) {
-		s->no_tickets = false;
-	} else if (!strcmp(word, "prefer-client-ciphers")) {
-		s->prefer_client_ciphers = true;
-	} else if (!strcmp(word, "no-ca-names")) {
-		s->no_ca_names = true;
-	} else if (!strcmp(word, "no-alpn")) {
-		s->alpn = "";
-	} else if (!strncmp(word, "no-", 3) && version_word(word)) {
-		s->off_versions |= (uint8_t)(1u << (version_word(word) & 7));
-	} else if (!strncmp(word, "force-", 6) && version_word(word)) {
-		s->min_version = s->max_version = version_word(word);
-	} else if (!strcmp(word, "ssl-min-ver") || !strcmp(word, "ssl-max-ver")) {
-		uint16_t v = version_of(value);
+	return false;
+}
 
-		if (!v)
-			*ret_error = "there is no such version: write SSLv3, TLSv1.0, TLSv1.1, "
-				     "TLSv1.2 or TLSv1.3";
-		else if (word[5] == 'i')
-			s->min_version = v;
-		else
-			s->max_version = v;
-	} else if (!strcmp(word, "verify")) {
-		s->verify = !strcmp(value, "none")	 ? TLS_VERIFY_NONE
-			    : !strcmp(value, "optional") ? TLS_VERIFY_OPTIONAL
-			    : !strcmp(value, "required") ? TLS_VERIFY_REQUIRED
-							 : TLS_VERIFY_UNSET;
-		if (s->verify == TLS_VERIFY_UNSET)
-			*ret_error = "write none, optional or required";
-	} else if (!strcmp(word, "crt-ignore-err") || !strcmp(word, "ca-ignore-err")) {
-		if (!read_errors(value, word[1] == 'r' ? &s->forgive_cert : &s->forgive_ca))
-			*ret_error = "write all, or numbers of OpenSSL's verify errors with "
-				     "commas, such as 10,20";
-	} else {
+/* Words without a value. */
+static bool set_flag(struct tls_settings *s, const char *word)
+{
+	if (!strcmp(word, "no-tls-tickets"))
+		s->no_tickets = true;
+	else if (!strcmp(word, "tls-tickets"))
+		s->no_tickets = false;
+	else if (!strcmp(word, "prefer-client-ciphers"))
+		s->prefer_client_ciphers = true;
+	else if (!strcmp(word, "no-ca-names"))
+		s->no_ca_names = true;
+	else if (!strcmp(word, "no-alpn"))
+		s->alpn = "";
+	else if (!strncmp(word, "no-", 3) && version_word(word))
+		s->off_versions |= (uint8_t)(1u << (version_word(word) & 7));
+	else if (!strncmp(word, "force-", 6) && version_word(word))
+		s->min_version = s->max_version = version_word(word);
+	else
 		return false;
-	}
+	return true;
+}
+
+/* The error, or NULL. */
+static const char *set_version(uint16_t *to, const char *value)
+{
+	uint16_t v = version_of(value);
+
+	if (!v)
+		return "there is no such version: write SSLv3, TLSv1.0, TLSv1.1, TLSv1.2 or TLSv1.3";
+	*to = v;
+	return NULL;
+}
+
+static const char *set_verify(struct tls_settings *s, const char *value)
+{
+	s->verify = !strcmp(value, "none")	 ? TLS_VERIFY_NONE
+		    : !strcmp(value, "optional") ? TLS_VERIFY_OPTIONAL
+		    : !strcmp(value, "required") ? TLS_VERIFY_REQUIRED
+						 : TLS_VERIFY_UNSET;
+	return s->verify == TLS_VERIFY_UNSET ? "write none, optional or required" : NULL;
+}
+
+static const char *set_forgiven(struct tls_errors *to, const char *value)
+{
+	return read_errors(value, to) ? NULL : "write all, or numbers of OpenSSL's verify errors with commas, such as 10,20";
+}
+
+bool tls_settings_word(struct tls_settings *s, const char *word, const char *value, const char **ret_error)
+{
+	*ret_error = NULL;
+	if (set_text(s, word, value) || set_flag(s, word))
+		return true;
+	if (!strcmp(word, "ssl-min-ver"))
+		*ret_error = set_version(&s->min_version, value);
+	else if (!strcmp(word, "ssl-max-ver"))
+		*ret_error = set_version(&s->max_version, value);
+	else if (!strcmp(word, "verify"))
+		*ret_error = set_verify(s, value);
+	else if (!strcmp(word, "crt-ignore-err"))
+		*ret_error = set_forgiven(&s->forgive_cert, value);
+	else if (!strcmp(word, "ca-ignore-err"))
+		*ret_error = set_forgiven(&s->forgive_ca, value);
+	else
+		return false;
 	return !*ret_error;
 }
 
