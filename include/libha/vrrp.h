@@ -268,7 +268,8 @@ struct ha_vrrp_opts {
 	 * address at once (default 5), again garp_repeat after garp_delay_ns (default 5 s,
 	 * HA_VRRP_NEVER: no second time), then garp_refresh_repeat (default 1) every
 	 * garp_refresh_ns (default 0: never). After a losing advert garp_lower_repeat frames
-	 * (default as garp_repeat), at most once a second.
+	 * (default as garp_repeat), at most once a second; likewise a second after a lower priority was preempted, whose
+	 * own announcements may have come last.
 	 */
 	uint8_t garp_repeat, garp_refresh_repeat, garp_lower_repeat;
 	uint64_t garp_delay_ns, garp_refresh_ns;

@@ -146,6 +146,8 @@ static void become_active(struct ha_vrrp *v, enum ha_vrrp_reason reason)
 		v->announce_ns = after(v->now_ns, o->garp_delay_ns);
 	else if (o->garp_refresh_ns)
 		v->announce_ns = after(v->now_ns, o->garp_refresh_ns);
+	if (v->heard_lower) /* the one that loses may have been announcing while we did (local) */
+		v->reannounce_ns = after(v->now_ns, VRRP_REANNOUNCE_GAP_NS);
 	v->active_interval_cs = o->advert_interval_cs; /* what was learned ends here */
 	v->active = (struct ha_ip){0};
 	v->active_priority = 0;

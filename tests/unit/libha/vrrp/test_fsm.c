@@ -642,6 +642,24 @@ static void announcements_follow_the_schedule(void **state)
 	assert_true(ha_vrrp_deadline(r.v) == HA_VRRP_NEVER);
 }
 
+/* The one that it preempts may announce still, after it has. */
+static void who_preempts_announces_again_a_second_later(void **state)
+{
+	start(100);
+	hear(&r, T0 + S, 50);
+	rig_run(&r, T0 + DOWN_100);
+	assert_said(&r, "backup send100 up announce5 active");
+	assert_int_equal(r.change.reason, HA_VRRP_PREEMPTED);
+	rig_run(&r, T0 + DOWN_100 + S - 1);
+	assert_said(&r, "");
+	rig_run(&r, T0 + DOWN_100 + S);
+	assert_said(&r, "send100 announce5");
+	rig_run(&r, T0 + DOWN_100 + 4 * S);
+	assert_said(&r, "send100 send100 send100");
+	rig_run(&r, T0 + DOWN_100 + 5 * S);
+	assert_said(&r, "send100 announce5"); /* garp_delay */
+}
+
 static void the_second_burst_can_be_left_out(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
@@ -754,6 +772,7 @@ int main(void)
 	    ROW(an_owner_keeps_its_priority),
 	    ROW(the_last_advert_tells_the_winner_of_the_split),
 	    ROW(announcements_follow_the_schedule),
+	    ROW(who_preempts_announces_again_a_second_later),
 	    ROW(the_second_burst_can_be_left_out),
 	    ROW(a_losing_advert_is_answered_a_second_time_when_asked_for),
 	    ROW(a_failed_send_is_counted_and_changes_nothing),
