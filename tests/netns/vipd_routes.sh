@@ -83,13 +83,20 @@ sleep 0.5
 [ "$(held)" = "$theirs" ] || fail "vipd holds what keepalived held" "$(diff <(echo "$theirs") <(held))"
 good "addresses, routes and rules are those of keepalived"
 
-lab_ip r1 route del 198.51.100.0/24
-lab_ip r1 rule del priority 500
+all_there() { [ "$(held)" = "$theirs" ]; }
+for what in "route del 198.51.100.0/24" "rule del priority 500" "-6 route del 2001:db8:1::/48" "route del 192.0.2.0/24"; do # the last is a static one
+    # shellcheck disable=SC2086
+    lab_ip r1 $what
+    wait_for 15 "what others removed comes back" all_there || fail "what others removed comes back ($what)" "$(diff <(echo "$theirs") <(held))"
+done
+[ "$(grep -c "was gone: added again" "$LAB_DIR/r1/vipd.log")" = 4 ] || fail "each is said once" "$(tail "$LAB_DIR/r1/vipd.log")"
+good "routes and a rule that were removed came back, though no link or address changed"
 lab_ip r1 link set eth0 down
 lab_ip r1 link set eth0 up
 restored() { [ "$(held | grep -v fd00)" = "$(echo "$theirs" | grep -v fd00)" ]; } # the lab's own IPv6 address went with the link
-wait_for 15 "what others removed comes back" restored || fail "what others removed comes back" "$(diff <(echo "$theirs") <(held))"
-good "a route and a rule that were removed, and all that a link took along, came back"
+wait_for 15 "what a link took along comes back" restored || fail "what a link took along comes back" "$(diff <(echo "$theirs") <(held))"
+grep "cannot add route [0-9]*\." "$LAB_DIR/r1/vipd.log" && fail "a link that is down is no error of a route" "$(tail "$LAB_DIR/r1/vipd.log")"
+good "all that a link took along came back"
 
 configure 30
 kill -HUP "${vipd_pid[r1]}"

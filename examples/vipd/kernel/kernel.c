@@ -365,6 +365,8 @@ static int set_up(struct kernel *k)
 		r = again_new(k);
 	if (r >= 0)
 		r = watch_kernel(k);
+	if (r >= 0)
+		r = routes_watch(k);
 	if (r >= 0 && k->birth->options->check &&
 	    (k->conf->n_virtuals || (k->birth->old && k->birth->old->n_virtuals)))
 		r = services_new(k, &k->services);

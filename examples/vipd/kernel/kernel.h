@@ -147,6 +147,9 @@ void routes_restore(struct kernel *k, const struct conf_instance *i);
 /* After a reload: those of an old instance that are in none of the new configuration. */
 void routes_remove_old(struct kernel *k, const struct conf_instance *old);
 
+/* kernel/route_watch.c: addresses_settle() soon after somebody removed one. Says when it cannot. 0 or -ENOMEM */
+int routes_watch(struct kernel *k);
+
 /* kernel/sync.c: what IPVS does besides services; `up`: the instance holds its addresses */
 int sync_new(struct kernel *k);
 void sync_follow(struct kernel *k, uint32_t index, bool up);

@@ -92,12 +92,25 @@ static void say_failure(struct kernel *k, const struct conf_instance *i, const c
 		*detail ? ": " : "", detail);
 }
 
+/* A link that went took its routes along: vrrp says more about that. */
+static bool is_of_down_link(struct kernel *k, const struct conf_instance *i, int status)
+{
+	const char *home = conf_home_device(i);
+	const struct watched *w = home ? watched_find(k, home) : NULL;
+
+	bool is_of_link = status == -ENETUNREACH || status == -EHOSTUNREACH || status == -ENETDOWN || status == -ENODEV;
+
+	return is_of_link && w && !(w->link.flags & IFF_UP);
+}
+
 /* It is asked for again at each change of a link or address: the same refusal is said once. */
 static void note(struct kernel *k, const struct conf_instance *i, const char *what,
 		 const char *text, uint32_t index, int status)
 {
 	int *said = &k->line_error[index];
 
+	if (is_of_down_link(k, i, status))
+		return;
 	if (status < 0 && status != *said)
 		say_failure(k, i, what, text, status);
 	*said = status < 0 ? status : 0;
@@ -116,9 +129,13 @@ static int try_route(struct kernel *k, const struct conf_instance *i, const stru
 	return status;
 }
 
-static void add_route(struct kernel *k, const struct conf_instance *i, const struct conf_route *c)
+/* 0: it was not there; else as the library says. */
+static int add_route(struct kernel *k, const struct conf_instance *i, const struct conf_route *c)
 {
-	note(k, i, "add route", c->text, c->index, try_route(k, i, c, true));
+	int status = try_route(k, i, c, true);
+
+	note(k, i, "add route", c->text, c->index, status);
+	return status;
 }
 
 /* Without its link it is gone; and a kernel that cannot have it has none. */
@@ -129,12 +146,13 @@ static int remove_route(struct kernel *k, const struct conf_instance *i, const s
 	return status == -ENODEV || status == -EOPNOTSUPP ? 0 : status;
 }
 
-static void add_rule(struct kernel *k, const struct conf_instance *i, const struct conf_rule *c)
+static int add_rule(struct kernel *k, const struct conf_instance *i, const struct conf_rule *c)
 {
 	int status = 0;
 
 	ha_net_rule_add(k->net, &c->rule, 1, &status);
 	note(k, i, "add rule", c->text, c->index, status);
+	return status;
 }
 
 static int remove_rule(struct kernel *k, const struct conf_rule *c)
@@ -206,11 +224,11 @@ void routes_leave(struct kernel *k, const struct conf_instance *i, const struct 
 void routes_restore(struct kernel *k, const struct conf_instance *i)
 {
 	for (size_t n = 0; n < i->n_routes; n++)
-		if (!i->routes[n].no_track)
-			add_route(k, i, &i->routes[n]);
+		if (!i->routes[n].no_track && !add_route(k, i, &i->routes[n]))
+			log_warn("(%s) route %s was gone: added again", i->name, i->routes[n].text);
 	for (size_t n = 0; n < i->n_rules; n++)
-		if (!i->rules[n].no_track)
-			add_rule(k, i, &i->rules[n]);
+		if (!i->rules[n].no_track && !add_rule(k, i, &i->rules[n]))
+			log_warn("(%s) rule %s was gone: added again", i->name, i->rules[n].text);
 }
 
 static bool has_route(const struct conf *c, const char *text)
