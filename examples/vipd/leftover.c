@@ -19,17 +19,25 @@ static void path_of(const char *pid_file, char *buf, size_t cap)
 	snprintf(buf, cap, "%s.addresses", pid_file);
 }
 
-void leftover_write(const char *pid_file, const struct conf *c)
+/* A file that begins anew: whatever lies there, no link is followed. NULL: errno says why. */
+static FILE *begin(const char *path)
 {
-	char path[4096], ip[HA_IP_TEXT_SIZE];
-	FILE *f = NULL;
 	int fd;
 
-	path_of(pid_file, path, sizeof(path));
-	unlink(path); /* whatever lies there: no link is followed */
+	unlink(path);
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd >= 0)
-		f = fdopen(fd, "w");
+	return fd < 0 ? NULL : fdopen(fd, "w");
+}
+
+/* Beside the one of before, which stays when the disk is full. */
+void leftover_write(const char *pid_file, const struct conf *c)
+{
+	char path[4096], next[4096 + sizeof(".next")], ip[HA_IP_TEXT_SIZE];
+	FILE *f;
+
+	path_of(pid_file, path, sizeof(path));
+	snprintf(next, sizeof(next), "%s.next", path);
+	f = begin(next);
 	for (const struct conf_instance *i = c->instances; f && i; i = i->next) {
 		for (size_t a = 0; a < i->n_addresses; a++) {
 			const struct conf_address *at = &i->addresses[a];
@@ -39,10 +47,10 @@ void leftover_write(const char *pid_file, const struct conf *c)
 			fprintf(f, "%s %s %u\n", conf_address_device(i, at), ip, at->prefix);
 		}
 	}
-	if (!f || fclose(f))
-		log_warn("cannot write %s: %s. After a crash of all of vipd, addresses that are no "
-			 "longer configured will stay",
-			 path, strerror(errno));
+	if (f && !fclose(f) && !rename(next, path))
+		return;
+	log_warn("cannot write %s: %s. After a crash of all of vipd, addresses that are no longer configured will stay", path, strerror(errno));
+	unlink(next);
 }
 
 void leftover_remove(const char *pid_file)
