@@ -20,8 +20,9 @@
 
 #include "log.h"
 
-/* After so long the next one of the object is started, and this one left alone. */
+/* After so long the next one of the object is started, and this one left alone; and at the end. */
 #define PATIENCE_NS UINT64_C(60000000000)
+#define LAST_PATIENCE_NS UINT64_C(1000000000)
 /* For one that nobody waits for any more, to heed SIGTERM. */
 #define LEAVE_MS 1000
 #define NS_PER_MS UINT64_C(1000000)
@@ -46,6 +47,7 @@ struct leaver {
 struct scripts {
 	struct loop *loop;
 	struct loop_source *patience;
+	uint64_t patience_ns;
 	TAILQ_HEAD(jobs, job) jobs;
 	size_t n;
 	LIST_HEAD(leavers, leaver) leavers;
@@ -191,7 +193,7 @@ static void run_ready(struct scripts *s)
 		}
 	}
 	if (!TAILQ_EMPTY(&s->jobs))
-		loop_arm(s->patience, loop_clock_ns() + PATIENCE_NS / 4);
+		loop_arm(s->patience, loop_clock_ns() + s->patience_ns / 4);
 }
 
 static void on_patience(struct loop *l, void *userdata)
@@ -201,9 +203,9 @@ static void on_patience(struct loop *l, void *userdata)
 
 	for (j = TAILQ_FIRST(&s->jobs); j; j = next) {
 		next = TAILQ_NEXT(j, entry);
-		if (j->pid > 0 && loop_now_ns(l) - j->started_ns > PATIENCE_NS) {
-			log_warn("%s runs for more than a minute: not waiting for it any longer",
-				 j->argv[0]);
+		if (j->pid > 0 && loop_now_ns(l) - j->started_ns > s->patience_ns) {
+			log_warn("%s runs for more than %d s: not waiting for it any longer", j->argv[0],
+				 (int)(s->patience_ns / (1000 * NS_PER_MS)));
 			drop(j);
 		}
 	}
@@ -334,6 +336,12 @@ bool scripts_reap(struct scripts *s, pid_t pid, int status)
 bool scripts_idle(const struct scripts *s)
 {
 	return TAILQ_EMPTY(&s->jobs);
+}
+
+void scripts_hurry(struct scripts *s)
+{
+	s->patience_ns = LAST_PATIENCE_NS;
+	loop_arm(s->patience, loop_now_ns(s->loop));
 }
 
 size_t scripts_waiting(const struct scripts *s)
@@ -477,6 +485,7 @@ int scripts_new(struct loop *l, struct scripts **ret)
 	TAILQ_INIT(&s->jobs);
 	LIST_INIT(&s->leavers);
 	s->loop = l;
+	s->patience_ns = PATIENCE_NS;
 	s->umask = umask(0);
 	umask(s->umask);
 	r = loop_add_timer(l, on_patience, s, &s->patience);

@@ -137,6 +137,25 @@ def without_settings(vipd):
     assert "vrrp.51" not in links(), "the macvlan stays"
 
 
+def behind_a_deaf_one(vipd):
+    """A notify script that hangs does not keep those behind it from telling of the end."""
+    conf, tell = pathlib.Path("f"), pathlib.Path("tell")
+    text = CONF.replace("script FOLDER/deaf", "script /bin/true").replace("track_script { deaf }", "notify_master FOLDER/deaf")
+    conf.write_text(text.replace("FOLDER/slow", "FOLDER/tell").replace("FOLDER", os.getcwd()))
+    tell.write_text("#!/bin/sh\necho $3 >>told\n")
+    tell.chmod(0o755)
+    pathlib.Path("told").unlink()
+    daemon = start(vipd)
+    try:
+        wait_for("the script that hangs", deaf)
+    finally:
+        daemon.terminate()
+        daemon.wait(20)
+    for pid in deaf().split():
+        os.kill(int(pid), signal.SIGKILL)
+    assert told() == ["BACKUP", "MASTER", "STOP"], (told(), pathlib.Path("log").read_text())
+
+
 def main(vipd):
     run("ip link add v0 type veth peer name v1 && ip addr add 10.9.0.1/24 dev v0 && ip link set v0 up && ip link set v1 up")
     pathlib.Path("f").write_text(CONF.replace("FOLDER", os.getcwd()))
@@ -178,6 +197,7 @@ def main(vipd):
     assert "vrrp.51" not in links(), "the macvlan stays"
     assert set(settings()) == set(before) == {"0"}, (before, settings())
     without_settings(vipd)
+    behind_a_deaf_one(vipd)
 
 
 if os.geteuid() != 0:

@@ -273,6 +273,7 @@ void phase_advance(struct supervisor *s)
 	}
 	if (s->phase == PHASE_CLEAR) {
 		s->phase = PHASE_SCRIPTS;
+		scripts_hurry(s->scripts);
 		loop_arm(s->deadline, loop_clock_ns() + scripts_patience_ns(s));
 	}
 	if (s->phase == PHASE_SCRIPTS && scripts_idle(s->scripts) && mails_idle(s->mails))
