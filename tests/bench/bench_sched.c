@@ -521,11 +521,11 @@ static void rows_of(const char *algo)
 	char name[64];
 
 	row(algo, &w);
-	if (strcmp(algo, "maglev") && strcmp(algo, "p2c"))
-		return;
 	snprintf(name, sizeof(name), "%s, bursts", algo);
 	w.bursts = true;
 	row(name, &w);
+	if (strcmp(algo, "maglev") && strcmp(algo, "p2c"))
+		return;
 	w.flags = LB_REQUEST_UNCOUNTED;
 	snprintf(name, sizeof(name), "%s, bursts, uncounted", algo);
 	row(name, &w);
@@ -606,8 +606,9 @@ static int usage(FILE *to, int status)
 	    to,
 	    "usage: bench_sched [--all | ALGORITHM...]\n\n"
 	    "  CPU nanoseconds of lb_pick() and of lb_done(), beside what one would write first\n"
-	    "  (in parentheses, inlined into the loop): 1,024 picks, then their ends in the same "
-	    "order.\n"
+	    "  (in parentheses, inlined into the loop): 1,024 picks, singly or by lb_pick_many() "
+	    "in bursts of\n"
+	    "  64, then their ends in the same order.\n"
 	    "  Both together among 1,024 open connections: the oldest of them ends before each "
 	    "pick,\n"
 	    "  or any, which is what a balancer's clients do and a processor cannot guess.\n"
