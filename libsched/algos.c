@@ -13,15 +13,15 @@
 #define DECAY_NS 10000000000u /* Finagle's */
 #define HOT_PERCENT 80	      /* within what Prequal's paper found good, 60 to 90 */
 
-/* A name, what it runs, and its usual pick, if it has one. Several names of one line of programs may run the same. */
+/* A name, what it runs, and its usual way, if it has one. Several names of one line of programs may run the same. */
 static const struct {
 	const char *name;
 	const struct lb_algo *ops;
-	usual_pick *usual;
+	const struct usual *usual;
 } algos[] = {
     /* HAProxy */
-    {"roundrobin", &algo_roundrobin, roundrobin_usual},
-    {"leastconn", &algo_leastconn, leastconn_usual},
+    {"roundrobin", &algo_roundrobin, &usual_roundrobin},
+    {"leastconn", &algo_leastconn, &usual_leastconn},
     {"static-rr", &algo_static_rr, NULL},
     {"first", &algo_first, NULL},
     {"random", &algo_random, NULL},
@@ -32,14 +32,14 @@ static const struct {
     {"rdp-cookie", &algo_hash, NULL},
     {"hash", &algo_hash, NULL},
     /* IPVS */
-    {"rr", &algo_rr, rr_usual},
-    {"wrr", &algo_wrr, wrr_usual},
-    {"lc", &algo_lc, lc_usual},
-    {"wlc", &algo_wlc, wlc_usual},
-    {"sed", &algo_sed, sed_usual},
-    {"nq", &algo_nq, nq_usual},
-    {"fo", &algo_fo, fo_usual},
-    {"ovf", &algo_ovf, ovf_usual},
+    {"rr", &algo_rr, &usual_rr},
+    {"wrr", &algo_wrr, &usual_wrr},
+    {"lc", &algo_lc, &usual_lc},
+    {"wlc", &algo_wlc, &usual_wlc},
+    {"sed", &algo_sed, &usual_sed},
+    {"nq", &algo_nq, &usual_nq},
+    {"fo", &algo_fo, &usual_fo},
+    {"ovf", &algo_ovf, &usual_ovf},
     {"sh", &algo_sh, NULL},
     {"dh", &algo_dh, NULL},
     {"mh", &algo_mh, NULL},
@@ -47,15 +47,15 @@ static const struct {
     {"lblcr", &algo_lblcr, NULL},
     {"twos", &algo_twos, NULL},
     /* nginx */
-    {"smooth-wrr", &algo_smooth_wrr, smooth_wrr_usual},
-    {"least_conn", &algo_least_conn, least_conn_usual},
+    {"smooth-wrr", &algo_smooth_wrr, &usual_smooth_wrr},
+    {"least_conn", &algo_least_conn, &usual_least_conn},
     {"ip_hash", &algo_ip_hash, NULL},
     {"nginx-hash", &algo_nginx_hash, NULL},
     {"ketama", &algo_ketama, NULL},
     /* published */
-    {"maglev", &algo_maglev, maglev_usual},
+    {"maglev", &algo_maglev, &usual_maglev},
     {"bounded", &algo_bounded, NULL},
-    {"p2c", &algo_p2c, p2c_usual},
+    {"p2c", &algo_p2c, &usual_p2c},
     {"jiq", &algo_jiq, NULL},
     {"peak-ewma", &algo_peak_ewma, NULL},
     {"prequal", &algo_prequal, NULL},
@@ -64,21 +64,21 @@ static const struct {
     {"jump", &algo_jump, NULL},
     /* F5 */
     {"round-robin", &algo_f5_round_robin, NULL},
-    {"ratio-member", &algo_roundrobin, roundrobin_usual},
-    {"ratio-node", &algo_roundrobin, roundrobin_usual},
-    {"ratio-session", &algo_roundrobin, roundrobin_usual},
-    {"dynamic-ratio-member", &algo_roundrobin, roundrobin_usual},
-    {"dynamic-ratio-node", &algo_roundrobin, roundrobin_usual},
-    {"least-connections-member", &algo_f5_least_member, least_member_usual},
-    {"least-connections-node", &algo_f5_least_node, least_node_usual},
-    {"ratio-least-connections-member", &algo_f5_ratio_least_member, ratio_least_member_usual},
-    {"ratio-least-connections-node", &algo_f5_ratio_least_node, ratio_least_node_usual},
+    {"ratio-member", &algo_roundrobin, &usual_roundrobin},
+    {"ratio-node", &algo_roundrobin, &usual_roundrobin},
+    {"ratio-session", &algo_roundrobin, &usual_roundrobin},
+    {"dynamic-ratio-member", &algo_roundrobin, &usual_roundrobin},
+    {"dynamic-ratio-node", &algo_roundrobin, &usual_roundrobin},
+    {"least-connections-member", &algo_f5_least_member, &usual_least_member},
+    {"least-connections-node", &algo_f5_least_node, &usual_least_node},
+    {"ratio-least-connections-member", &algo_f5_ratio_least_member, &usual_ratio_least_member},
+    {"ratio-least-connections-node", &algo_f5_ratio_least_node, &usual_ratio_least_node},
     {"weighted-least-connections-member", &algo_f5_weighted_least_member,
-     weighted_least_member_usual},
-    {"weighted-least-connections-node", &algo_f5_weighted_least_node, weighted_least_node_usual},
-    {"fastest-app-response", &algo_f5_least_member, least_member_usual},
-    {"fastest-node", &algo_f5_least_node, least_node_usual},
-    {"least-sessions", &algo_f5_least_sessions, least_sessions_usual},
+     &usual_weighted_least_member},
+    {"weighted-least-connections-node", &algo_f5_weighted_least_node, &usual_weighted_least_node},
+    {"fastest-app-response", &algo_f5_least_member, &usual_least_member},
+    {"fastest-node", &algo_f5_least_node, &usual_least_node},
+    {"least-sessions", &algo_f5_least_sessions, &usual_least_sessions},
     {"observed-member", &algo_f5_observed_member, NULL},
     {"observed-node", &algo_f5_observed_node, NULL},
     {"predictive-member", &algo_f5_predictive_member, NULL},

@@ -35,10 +35,11 @@ extern const struct lb_algo algo_f5_least_sessions;
 extern const struct lb_algo algo_f5_observed_member, algo_f5_observed_node; /* f5_ratio.c */
 extern const struct lb_algo algo_f5_predictive_member, algo_f5_predictive_node;
 
-/* Their usual picks: usual.h. */
-extern usual_pick fo_usual, lc_usual, least_member_usual, least_node_usual, least_sessions_usual,
-    least_conn_usual, leastconn_usual, maglev_usual, nq_usual, ovf_usual, p2c_usual,
-    ratio_least_member_usual, ratio_least_node_usual, roundrobin_usual, rr_usual, sed_usual,
-    smooth_wrr_usual, weighted_least_member_usual, weighted_least_node_usual, wlc_usual, wrr_usual;
+/* Their usual ways: usual.h. */
+extern const struct usual usual_fo, usual_lc, usual_least_member, usual_least_node,
+    usual_least_sessions, usual_least_conn, usual_leastconn, usual_maglev, usual_nq, usual_ovf,
+    usual_p2c, usual_ratio_least_member, usual_ratio_least_node, usual_roundrobin, usual_rr,
+    usual_sed, usual_smooth_wrr, usual_weighted_least_member, usual_weighted_least_node, usual_wlc,
+    usual_wrr;
 
 #endif

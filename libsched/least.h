@@ -41,8 +41,9 @@ struct least_by {
 			struct least_seen seen);
 	bool inactive; /* connections count as well, not only active ones */
 	bool shared;   /* as do counters that are not in least_seen */
-	/* least_look_around(), which few picks call for: apart, so that it costs the others nothing. */
+	/* least_look_around(), which few picks call for: apart, so that it costs the others nothing. And at all servers. */
 	void (*look)(struct least *t, const struct lb_snapshot *s);
+	void (*look_at_all)(struct least *t, const struct lb_snapshot *s);
 };
 
 /* ---- Where things are ---- */
@@ -254,9 +255,9 @@ HOT void least_look_around(struct least *t, const struct lb_snapshot *s, const s
 	}
 }
 
-/* The winner, past those the request excludes; LEAST_NEVER for these, for as long. */
-static inline ssize_t least_first(struct least *t, const struct lb_query *q,
-				  const struct least_by *by)
+/* The winner past those the request excludes; LEAST_NEVER for these, for as long. */
+static inline ssize_t least_past(struct least *t, const struct lb_query *q,
+				 const struct least_by *by)
 {
 	size_t skipped[LB_EXCLUDE_MAX], n = 0;
 	ssize_t found = -1;
@@ -281,6 +282,13 @@ static inline ssize_t least_first(struct least *t, const struct lb_query *q,
 	return found;
 }
 
+HOT ssize_t least_first(struct least *t, const struct lb_query *q, const struct least_by *by)
+{
+	if (!q->plain)
+		return least_past(t, q, by);
+	return t->key[1] == LEAST_NEVER ? -1 : (ssize_t)least_winner(t)[1];
+}
+
 HOT ssize_t least_pick(struct least *t, const struct lb_query *q, const struct least_by *by)
 {
 	const struct lb_snapshot *s = q->snap;
@@ -292,20 +300,29 @@ HOT ssize_t least_pick(struct least *t, const struct lb_query *q, const struct l
 	place = least_first(t, q, by);
 	if (place >= 0 || rows == 1)
 		return place;
-	for (size_t i = 0; i < s->n; i++) /* others may have made room */
-		least_refresh(t, s, i, by);
+	by->look_at_all(t, s); /* others may have made room */
 	return least_first(t, q, by);
 }
 
 /* Makes name_by of name_key(); the others are fields of struct least_by. */
-#define LEAST_BY(name, is_inactive, is_shared)                                                     \
-	static void name##_look(struct least *t, const struct lb_snapshot *s);                     \
-	static const struct least_by name##_by = {                                                 \
-	    .key = name##_key, .inactive = is_inactive, .shared = is_shared, .look = name##_look}; \
-	static __attribute__((noinline)) void name##_look(struct least *t,                         \
-							  const struct lb_snapshot *s)             \
-	{                                                                                          \
-		least_look_around(t, s, &name##_by);                                               \
+#define LEAST_BY(name, is_inactive, is_shared)                                                \
+	static void name##_look(struct least *t, const struct lb_snapshot *s);                \
+	static void name##_look_at_all(struct least *t, const struct lb_snapshot *s);         \
+	static const struct least_by name##_by = {.key = name##_key,                          \
+						  .inactive = is_inactive,                    \
+						  .shared = is_shared,                        \
+						  .look = name##_look,                        \
+						  .look_at_all = name##_look_at_all};         \
+	static __attribute__((noinline)) void name##_look(struct least *t,                    \
+							  const struct lb_snapshot *s)        \
+	{                                                                                     \
+		least_look_around(t, s, &name##_by);                                          \
+	}                                                                                     \
+	static __attribute__((noinline)) void name##_look_at_all(struct least *t,             \
+								 const struct lb_snapshot *s) \
+	{                                                                                     \
+		for (size_t i = 0; i < s->n; i++)                                             \
+			least_refresh(t, s, i, &name##_by);                                   \
 	}
 
 /*

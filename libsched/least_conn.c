@@ -570,16 +570,19 @@ static ssize_t step_without(struct least_conn *c, const struct lb_query *q)
 	return place == NONE ? -1 : (ssize_t)place;
 }
 
-/* Reads what other pickers counted, a few servers at a time. */
-HOT void sweep(struct least_conn *c, const struct lb_snapshot *s)
+/* Reads what other pickers counted, a few servers at a time: apart, as few picks call for it. */
+static __attribute__((noinline)) void look_around(struct least_conn *c, const struct lb_snapshot *s)
 {
-	struct swath some;
+	const struct swath some = sweep_next(&c->sweep, s);
 
-	if (ledger_rows(s->ledger) == 1 || sweep_rests(&c->sweep))
-		return;
-	some = sweep_next(&c->sweep, s);
 	for (uint32_t i = 0; i < some.n; i++)
 		refresh(c, s, some.from + i);
+}
+
+HOT void sweep(struct least_conn *c, const struct lb_snapshot *s)
+{
+	if (ledger_rows(s->ledger) > 1 && !sweep_rests(&c->sweep))
+		look_around(c, s);
 }
 
 static ssize_t least_conn_pick(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
@@ -644,25 +647,28 @@ HOT void count_and_play(struct least_conn *c, const struct lb_snapshot *s, uint3
 	play_as(c, place, true);
 }
 
-int least_conn_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
+HOT bool least_conn_one(const struct lb_query *q, void *cursor, struct ledger_row *row,
+			uint64_t *ret_id)
 {
-	const struct lb_snapshot *s = p->snap;
-	struct least_conn *c = p->cursor;
+	const struct lb_snapshot *s = q->snap;
+	struct least_conn *c = cursor;
 	const struct member *m;
 	uint32_t place;
 
 	sweep(c, s);
 	place = step(c, s);
 	if (__builtin_expect(place == NONE, 0))
-		return picker_nobody(s, r);
+		return false;
 	m = &member_of(c)[place];
-	usual_start(p, r, m->slot, m->id, place, NULL, ret_id);
-	if (r->flags & LB_REQUEST_UNCOUNTED)
-		play(c, place);
-	else
+	usual_start(q, c, row, m->slot, m->id, place, NULL, ret_id);
+	if (row)
 		count_and_play(c, s, place);
-	return 0;
+	else
+		play(c, place);
+	return true;
 }
+
+USUAL(least_conn)
 
 const struct lb_algo algo_least_conn = {
     .size = sizeof(algo_least_conn),

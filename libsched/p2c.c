@@ -83,14 +83,22 @@ static inline struct pair draw_two(const struct p2c *c, size_t n, uint64_t *rand
 	return (struct pair){in_slot(c, a, (uint32_t)high), in_slot(c, b, (uint32_t)low)};
 }
 
+/* One pick or more before they are looked at: their cells are called for. */
+static inline struct pair draw_ahead(const struct p2c *c, size_t n, uint64_t *random)
+{
+	const struct pair two = draw_two(c, n, random);
+
+	line_call_for_writing(two.a->cell);
+	line_call_for_writing(two.b->cell);
+	return two;
+}
+
 static inline struct pair next_two(struct p2c *c, size_t n, uint64_t *random)
 {
 	struct pair two = {c->next.a, c->next.b};
 
 	__asm__("" : "+r"(two.a), "+r"(two.b)); /* one load for both would wait for both stores */
-	c->next = draw_two(c, n, random);
-	line_call_for_writing(c->next.a->cell);
-	line_call_for_writing(c->next.b->cell);
+	c->next = draw_ahead(c, n, random);
 	return two;
 }
 
@@ -223,24 +231,36 @@ static ssize_t p2c_pick(const struct lb_snapshot *s, void *cursor, const struct 
 
 /* ---- The usual pick ---- */
 
+/* It is time; the pick to come counts among those until the next. */
+static __attribute__((noinline)) void look(struct lb_picker *p)
+{
+	struct p2c *c = p->cursor;
+
+	if (!look_along(c, p->snap, p->counting.row))
+		look_around(c, p->snap, p->counting.row, &p->random);
+	c->sweep.rest++;
+}
+
 /* Where a count of ours is below 0, or near its end. */
 static __attribute__((noinline)) int start_any(struct lb_picker *p, const struct lb_request *r,
 					       struct pair two, uint64_t *ret_id)
 {
 	const struct lb_query q = usual_query(p, r);
+	const size_t place = less_loaded(p->cursor, &q, two.a->place, two.b->place);
+	const struct snap_server *e = &p->snap->at[place];
 
-	return usual_end(p, r, (ssize_t)less_loaded(p->cursor, &q, two.a->place, two.b->place),
-			 NULL, ret_id);
+	if (!(r->flags & LB_REQUEST_UNCOUNTED))
+		server_start(&p->counting, e->slot);
+	*ret_id = e->id;
+	return 0;
 }
 
 /*
- * Without a branch that would be guessed wrong half the time. Both cells are written, one as it was: where they are is
- * known before the choice is, so that the next pick, which may have to read them, need not wait for it.
+ * Says who is less loaded of two, and counts that; the row's sum is to follow. False: it is for start_any() to do. Without a
+ * branch that would be guessed wrong half the time. Both cells are written, one as it was: where they are is known
+ * before the choice is, so that the next pick, which may have to read them, need not wait for it.
  */
-static inline __attribute__((always_inline)) int start_less_loaded(struct lb_picker *p,
-								   const struct lb_request *r,
-								   struct pair two,
-								   uint64_t *ret_id)
+HOT bool start_less_loaded(struct pair two, bool counted, uint64_t *ret_id)
 {
 	const struct candidate *a = two.a, *b = two.b, *less;
 	const uint64_t word_a = cell_word(a->cell), word_b = cell_word(b->cell);
@@ -248,53 +268,58 @@ static inline __attribute__((always_inline)) int start_less_loaded(struct lb_pic
 	uint64_t second;
 
 	if (__builtin_expect(((word_a | word_b) & CELL_UNUSUAL_START) != 0, 0))
-		return start_any(p, r, two, ret_id);
+		return false;
 	second = all_ones_if_below_0(((int64_t)own_b + b->beside) * a->weight -
 				     ((int64_t)own_a + a->beside) * b->weight);
-	if (!(r->flags & LB_REQUEST_UNCOUNTED)) {
+	if (counted) {
 		const uint64_t to_b = CELL_STARTED & second;
 
 		cell_set(b->cell, word_b + to_b);
 		cell_set(a->cell, word_a + (CELL_STARTED - to_b)); /* the last, if both are one */
-		row_add_active(p->counting.row, 1);
 	}
 	less = (const struct candidate *)((uintptr_t)a ^ (((uintptr_t)a ^ (uintptr_t)b) & second));
 	*ret_id = less->id;
+	return true;
+}
+
+HOT int start_one(struct lb_picker *p, const struct lb_request *r, struct pair two,
+		  uint64_t *ret_id)
+{
+	const bool counted = !(r->flags & LB_REQUEST_UNCOUNTED);
+
+	if (!start_less_loaded(two, counted, ret_id))
+		return start_any(p, r, two, ret_id);
+	if (counted)
+		row_add_active(p->counting.row, 1);
 	return 0;
+}
+
+static usual_pick p2c_usual;
+
+/* Of one that was drawn twice. */
+static __attribute__((noinline)) const struct candidate *draw_rival(struct lb_picker *p)
+{
+	const struct lb_query q = usual_query(p, NULL);
+
+	return &((struct p2c *)p->cursor)->at[draw_eligible(&q)];
 }
 
 static __attribute__((noinline)) int
 start_with_rival(struct lb_picker *p, const struct lb_request *r, struct pair two, uint64_t *ret_id)
 {
-	const struct lb_query q = usual_query(p, r);
-
-	two.b = &((struct p2c *)p->cursor)->at[draw_eligible(&q)];
-	return start_less_loaded(p, r, two, ret_id);
-}
-
-static __attribute__((noinline)) int
-look_around_and_pick(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
-{
-	struct p2c *c = p->cursor;
-
-	look_around(c, p->snap, p->counting.row, &p->random);
-	c->sweep.rest++; /* for this pick */
-	return p2c_usual(p, r, ret_id);
+	two.b = draw_rival(p);
+	return start_one(p, r, two, ret_id);
 }
 
 static __attribute__((noinline)) int look_and_pick(struct lb_picker *p, const struct lb_request *r,
 						   uint64_t *ret_id)
 {
-	struct p2c *c = p->cursor;
-
-	if (!look_along(c, p->snap, p->counting.row))
-		return look_around_and_pick(p, r, ret_id);
-	c->sweep.rest++;
+	look(p);
 	return p2c_usual(p, r, ret_id);
 }
 
 /* What is rare is left to other functions altogether, which spares this one the saving of registers. */
-int p2c_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
+static int p2c_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
 {
 	struct p2c *c = p->cursor;
 	struct pair two;
@@ -304,8 +329,66 @@ int p2c_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
 	two = next_two(c, p->snap->n, &p->random);
 	if (__builtin_expect(two.a == two.b, 0))
 		return start_with_rival(p, r, two, ret_id);
-	return start_less_loaded(p, r, two, ret_id);
+	return start_one(p, r, two, ret_id);
 }
+
+/* ---- A burst ---- */
+
+#define LEAD 4 /* pairs that are drawn before the first of them is counted */
+#define RUN_MAX (ALONE_REST + 1)
+
+/*
+ * What as many picks would draw, counted in the same order; the row's sum moves once. A count may wait for the one before;
+ * drawing waits for nothing and fills the time.
+ */
+HOT void start_run(struct lb_picker *p, const struct lb_request *r, size_t n, uint64_t *ret_ids)
+{
+	const bool counted = !(r->flags & LB_REQUEST_UNCOUNTED);
+	const size_t n_places = p->snap->n;
+	struct p2c *c = p->cursor;
+	struct pair two[RUN_MAX], next = {c->next.a, c->next.b};
+	int64_t started = counted ? (int64_t)n : 0;
+	uint64_t random = p->random;
+
+	for (size_t i = 0; i < n + LEAD; i++) {
+		const size_t k = i - LEAD;
+
+		if (i < n) {
+			two[i] = next;
+			next = draw_ahead(c, n_places, &random);
+			if (__builtin_expect(two[i].a == two[i].b, 0)) {
+				p->random = random;
+				two[i].b = draw_rival(p);
+				random = p->random;
+			}
+		}
+		if (i >= LEAD && !start_less_loaded(two[k], counted, &ret_ids[k])) {
+			start_any(p, r, two[k], &ret_ids[k]);
+			started -= counted;
+		}
+	}
+	c->next = next;
+	p->random = random;
+	row_add_active(p->counting.row, started);
+}
+
+/* In runs up to the next look at what others counted. */
+static size_t p2c_burst(struct lb_picker *p, const struct lb_request *r, size_t n,
+			uint64_t *ret_ids)
+{
+	struct sweep *sweep = &((struct p2c *)p->cursor)->sweep;
+
+	for (size_t i = 0, run; i < n; i += run) {
+		if (!sweep->rest)
+			look(p);
+		run = n - i < sweep->rest ? n - i : sweep->rest;
+		sweep->rest -= (uint32_t)run;
+		start_run(p, r, run, ret_ids + i);
+	}
+	return n;
+}
+
+const struct usual usual_p2c = {p2c_usual, p2c_burst};
 
 static bool p2c_score(const struct lb_snapshot *s, const void *cursor, const struct lb_query *q,
 		      size_t place, double *ret)

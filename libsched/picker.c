@@ -241,18 +241,6 @@ static inline bool start(struct lb_picker *p, const struct lb_query *q, size_t p
 	return true;
 }
 
-int picker_start_any(struct lb_picker *p, const struct lb_request *r, size_t place,
-		     usual_started *started, uint64_t *ret_id)
-{
-	const struct snap_server *e = &p->snap->at[place];
-
-	server_start(&p->counting, e->slot);
-	if (started)
-		started(p->snap, p->cursor, place, r);
-	*ret_id = e->id;
-	return 0;
-}
-
 /* Again and again, as long as others are faster. */
 static __attribute__((noinline)) int pick_contended(struct lb_picker *p, const struct lb_query *q,
 						    size_t place, uint64_t *ret_id)
@@ -384,6 +372,20 @@ static size_t pick_in_one(struct lb_picker *p, const struct lb_query *q, const u
 	return got;
 }
 
+static size_t pick_by_keys(struct lb_picker *p, const struct lb_request *r, const uint64_t *key64,
+			   size_t n, uint64_t *ret_ids)
+{
+	const struct lb_query q = query_of(p, r, &p->random);
+	size_t got = 0;
+
+	for (size_t i = 0; i < n; i += MANY) {
+		const size_t some = n - i < MANY ? n - i : MANY;
+
+		got += pick_in_one(p, &q, key64 + i, some, ret_ids + i);
+	}
+	return got;
+}
+
 static size_t pick_one_by_one(struct lb_picker *p, const struct lb_request *r,
 			      const uint64_t *key64, size_t n, uint64_t *ret_ids)
 {
@@ -406,7 +408,6 @@ ssize_t lb_pick_many(struct lb_picker *p, const struct lb_request *r, const uint
 		     size_t n, uint64_t *ret_ids)
 {
 	struct lb_request own;
-	size_t got = 0;
 	int e = 0;
 
 	if (!p || (n && !ret_ids) || n > SSIZE_MAX)
@@ -417,15 +418,11 @@ ssize_t lb_pick_many(struct lb_picker *p, const struct lb_request *r, const uint
 		e = stay_current(p);
 	if (e < 0)
 		return e;
-	if (!key64 || !may_go_in_one(p, r))
-		return (ssize_t)pick_one_by_one(p, r, key64, n, ret_ids);
-	for (size_t i = 0; i < n; i += MANY) {
-		const struct lb_query q = query_of(p, r, &p->random);
-		const size_t some = n - i < MANY ? n - i : MANY;
-
-		got += pick_in_one(p, &q, key64 + i, some, ret_ids + i);
-	}
-	return (ssize_t)got;
+	if (key64 && may_go_in_one(p, r))
+		return (ssize_t)pick_by_keys(p, r, key64, n, ret_ids);
+	if (p->snap->burst && request_is_usual(r)) /* whoever looks at keys has pick_many() */
+		return (ssize_t)p->snap->burst(p, r, n, ret_ids);
+	return (ssize_t)pick_one_by_one(p, r, key64, n, ret_ids);
 }
 
 /* ---- Ends ---- */

@@ -18,14 +18,6 @@ int request_of(const struct lb_request *r, struct lb_request *own, const struct 
 /* The usual pick for algorithms and snapshots that have none of their own. */
 usual_pick picker_usual;
 
-/* What an algorithm does when it hears that one was chosen and counted. */
-typedef void usual_started(const struct lb_snapshot *s, void *cursor, size_t place,
-			   const struct lb_request *r);
-
-/* Counts what was chosen, whatever was counted before, and says who it is. 0. */
-int picker_start_any(struct lb_picker *p, const struct lb_request *r, size_t place,
-		     usual_started *started, uint64_t *ret_id);
-
 /* Why nobody was chosen: -EAGAIN when only limits stand in the way, else -ENOSR. */
 int picker_nobody(const struct lb_snapshot *s, const struct lb_request *r);
 

@@ -411,13 +411,18 @@ static ssize_t roundrobin_pick(const struct lb_snapshot *s, void *cursor, const 
 
 /* ---- The usual pick ---- */
 
-/*
- * Somebody is due, and will be again in this window, after all others of his weight. He is counted first: then the
- * rest has all registers.
- */
-int roundrobin_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
+/* The query by value: that it has an address would cost the others. */
+static __attribute__((noinline)) bool roundrobin_any(struct lb_query q, void *cursor,
+						     struct ledger_row *row, uint64_t *ret_id)
 {
-	const struct rr rr = rr_of(p->snap, p->cursor);
+	return usual_end(&q, cursor, row, roundrobin_pick(q.snap, cursor, &q), NULL, ret_id);
+}
+
+/* Somebody is due, and will be again in this window, after all others of his weight. */
+HOT bool roundrobin_one(const struct lb_query *q, void *cursor, struct ledger_row *row,
+			uint64_t *ret_id)
+{
+	const struct rr rr = rr_of(q->snap, cursor);
 	const rr_rank first = rr.node[1];
 	const uint32_t k = class_in(first), queue = queue_of(&rr, k, HERE);
 	const struct rr_member *m;
@@ -425,21 +430,23 @@ int roundrobin_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *
 	uint64_t key;
 
 	if (__builtin_expect(!is_due(&rr, first), 0))
-		return picker_usual(p, r, ret_id);
+		return roundrobin_any(*q, cursor, row, ret_id);
 	i = queue_first(rr.link, queue);
 	key = next_key(&rr.server[i], &rr.step[k]);
 	if (__builtin_expect(key >= rr.c->end, 0))
-		return picker_usual(p, r, ret_id);
+		return roundrobin_any(*q, cursor, row, ret_id);
 	if (__builtin_expect(key <= rr.server[queue_last(rr.link, queue)].key, 0))
-		return picker_usual(p, r, ret_id);
+		return roundrobin_any(*q, cursor, row, ret_id);
 	advance(&rr, i, key);
 	rr.server[i].order = next_order(rr.c);
 	queue_rotate(rr.link, queue);
 	m = &rr.member[i];
-	usual_start(p, r, m->slot, m->id, m->place, NULL, ret_id);
 	play(&rr, k, rank_of(&rr.server[queue_first(rr.link, queue)], k));
-	return 0;
+	usual_start(q, cursor, row, m->slot, m->id, m->place, NULL, ret_id);
+	return true;
 }
+
+USUAL(roundrobin)
 
 /* ---- Coming over to a snapshot ---- */
 

@@ -304,10 +304,13 @@ static ssize_t smooth_wrr_pick(const struct lb_snapshot *s, void *cursor, const 
 	return smooth_pick(s, w.at, q);
 }
 
-int smooth_wrr_usual(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id)
+HOT bool smooth_wrr_one(const struct lb_query *q, void *cursor, struct ledger_row *row,
+			uint64_t *ret_id)
 {
-	return usual_end(p, r, take_turn(p->snap, p->cursor), NULL, ret_id);
+	return usual_end(q, cursor, row, take_turn(q->snap, cursor), NULL, ret_id);
 }
+
+USUAL(smooth_wrr)
 
 const struct lb_algo algo_smooth_wrr = {
     .size = sizeof(algo_smooth_wrr),

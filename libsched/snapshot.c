@@ -231,7 +231,11 @@ int snapshot_new(const struct snapshot_source *from, struct lb_snapshot **ret)
 		snapshot_free(s);
 		return r;
 	}
-	s->usual = s->setup.usual && s->n_usable && !s->has_limits ? s->setup.usual : picker_usual;
+	s->usual = picker_usual;
+	if (s->setup.usual && s->n_usable && !s->has_limits) {
+		s->usual = s->setup.usual->pick;
+		s->burst = s->setup.usual->burst;
+	}
 	if (s->setup.ops.cursor_size)
 		s->cursor_bytes = s->setup.ops.cursor_size(s);
 	*ret = s;

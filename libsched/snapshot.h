@@ -16,13 +16,21 @@
 #define LINE_PLACES \
 	(LINE_BYTES / sizeof(struct cell)) /* places that are looked at together: sweep.h */
 
-/* A pick in one function: see usual.h. */
+/* A pick in one function, and in another n of them that all have the key of `r`; returns how many got one. See usual.h. */
 typedef int usual_pick(struct lb_picker *p, const struct lb_request *r, uint64_t *ret_id);
+typedef size_t usual_burst(struct lb_picker *p, const struct lb_request *r, size_t n,
+			   uint64_t *ret_ids);
+
+/* How an algorithm does what is asked usually. */
+struct usual {
+	usual_pick *pick;
+	usual_burst *burst; /* NULL: pick by pick */
+};
 
 /* The options of a group, checked and filled in. `serial` tells one choice of them from the next. */
 struct algo_setup {
 	struct lb_algo ops;
-	usual_pick *usual; /* NULL: the algorithm has none */
+	const struct usual *usual; /* NULL: the algorithm has none */
 	char name[LB_ALGO_NAME_MAX + 1];
 	struct lb_group_opts opts;
 	uint64_t serial;
@@ -55,7 +63,8 @@ struct lb_snapshot {
 	size_t n;		  /* members: at[0..n-1] */
 	size_t n_known;		  /* with the removed: at[0..n_known-1] */
 	size_t n_usable;
-	bool has_limits; /* a member has a maxconn, or had one: see snap_server.limited */
+	bool has_limits;    /* a member has a maxconn, or had one: see snap_server.limited */
+	usual_burst *burst; /* as `usual`, for many; NULL: pick by pick */
 
 	uint64_t generation;
 	uint64_t total_weight;	/* of effective weights */

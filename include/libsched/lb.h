@@ -459,11 +459,14 @@ LIBSCHED_API int lb_pick(struct lb_picker *p, const struct lb_request *r, uint64
 
 /*
  * [picker] Chooses for n requests at once, as n calls of lb_pick() in this order would: each is `r` (NULL: every
- * default) with key64[i] for its key (key64 NULL: all have r->key64). One look at the newest snapshot serves
- * all, and maglev without limits goes through the keys in one go. ret_ids[i] is the server, to be ended by
+ * default) with key64[i] for its key (key64 NULL: all have r->key64). ret_ids[i] is the server, to be ended by
  * lb_done(), or 0 where lb_pick() would have failed: ask it for that one to learn why, or try later. Returns
  * how many got one (n may be 0), or a negative error with nothing chosen. key64 and ret_ids may be the same
  * memory.
+ *
+ * One look at the newest snapshot serves all. Where no server has a maxconn, and the request prefers and excludes
+ * nobody and brings no seed, the common algorithms (docs/algorithms.md says which) go through a burst in one
+ * go, for less than as many calls; anything else costs what these cost.
  */
 LIBSCHED_API ssize_t lb_pick_many(struct lb_picker *p, const struct lb_request *r,
 				  const uint64_t *key64, size_t n, uint64_t *ret_ids);

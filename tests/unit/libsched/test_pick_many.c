@@ -5,13 +5,14 @@
 #include "support.h"
 
 #define BURST 200 /* more than the library takes at a time */
+#define SERVERS 9
 
 /* Two groups of one kind, so that one can be asked one by one and the other in bursts. */
 static struct lb_group *twin(const char *algo, uint32_t maxconn)
 {
 	struct lb_group *g = group_new(algo);
 
-	for (uint64_t id = 1; id <= 9; id++) {
+	for (uint64_t id = 1; id <= SERVERS; id++) {
 		struct lb_server_opts s = {.size = sizeof(s),
 					   .id = id,
 					   .weight = (uint32_t)(1 + id * 5 % 4),
@@ -23,6 +24,36 @@ static struct lb_group *twin(const char *algo, uint32_t maxconn)
 	return g;
 }
 
+static ssize_t pick_singly(struct lb_picker *p, const struct lb_request *r, const uint64_t *key,
+			   size_t n, uint64_t *ret_ids)
+{
+	ssize_t got = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct lb_request each = *r;
+
+		if (key)
+			each.key64 = key[i];
+		ret_ids[i] = 0;
+		got += lb_pick(p, &each, &ret_ids[i]) == 0;
+	}
+	return got;
+}
+
+static void assert_same_counts(const struct lb_group *g, const struct lb_group *h)
+{
+	for (uint64_t id = 1; id <= SERVERS; id++) {
+		assert_int_equal(stats_of(g, id).active, stats_of(h, id).active);
+		assert_int_equal(stats_of(g, id).picks, stats_of(h, id).picks);
+	}
+}
+
+static void make_keys(uint32_t *x, uint64_t *key, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		key[i] = (uint64_t)draw(x, 1000) << 32 | draw(x, 1000);
+}
+
 static void compare(const char *algo, uint32_t maxconn, const struct lb_request *r, bool keys)
 {
 	struct lb_group *g = twin(algo, maxconn), *h = twin(algo, maxconn);
@@ -31,22 +62,13 @@ static void compare(const char *algo, uint32_t maxconn, const struct lb_request 
 	uint32_t x = 7;
 
 	for (int round = 0; round < 3; round++) {
-		ssize_t n = 0;
+		ssize_t n;
 
-		for (size_t i = 0; i < BURST; i++) {
-			struct lb_request each = *r;
-
-			key[i] = (uint64_t)draw(&x, 1000) << 32 | draw(&x, 1000);
-			each.key64 = keys ? key[i] : r->key64;
-			expected[i] = 0;
-			n += lb_pick(one, &each, &expected[i]) == 0;
-		}
+		make_keys(&x, key, BURST);
+		n = pick_singly(one, r, keys ? key : NULL, BURST, expected);
 		assert_int_equal(lb_pick_many(many, r, keys ? key : NULL, BURST, got), n);
 		assert_memory_equal(got, expected, sizeof(got));
-		for (uint64_t id = 1; id <= 9; id++) {
-			assert_int_equal(stats_of(g, id).active, stats_of(h, id).active);
-			assert_int_equal(stats_of(g, id).picks, stats_of(h, id).picks);
-		}
+		assert_same_counts(g, h);
 	}
 	lb_group_free(g);
 	lb_group_free(h);
@@ -72,6 +94,95 @@ static void many_are_as_many_single_ones(void **state)
 		compare(algo, 20, &r, true);
 		r = (struct lb_request){.size = sizeof(r), .seed = 99};
 		compare(algo, 0, &r, true);
+	}
+}
+
+/* What happens between two bursts: ends and single picks through any picker, another weight. */
+static void live_on(struct lb_group *const g[2], struct lb_picker *p[2][2], size_t pickers,
+		    const uint64_t *ids, size_t n, uint32_t *x)
+{
+	const uint64_t id = 1 + draw(x, SERVERS);
+	uint64_t got[2] = {0, 0};
+	size_t k;
+
+	for (size_t i = 0; i < n; i++) {
+		k = draw(x, (uint32_t)pickers);
+		if (!ids[i] || !draw(x, 4)) /* it lasts */
+			continue;
+		assert_int_equal(lb_done(p[0][k], ids[i], NULL), 0);
+		assert_int_equal(lb_done(p[1][k], ids[i], NULL), 0);
+	}
+	for (uint32_t i = draw(x, 4); i > 0; i--) {
+		k = draw(x, (uint32_t)pickers);
+		assert_int_equal(lb_pick(p[0][k], NULL, &got[0]), lb_pick(p[1][k], NULL, &got[1]));
+		assert_int_equal(got[0], got[1]);
+	}
+	if (draw(x, 20))
+		return;
+	for (size_t side = 0; side < 2; side++) {
+		assert_int_equal(lb_server_set_weight(g[side], id, 1 + id % 4), 0);
+		commit(g[side]);
+	}
+}
+
+static ssize_t look_at_the_sum(const struct lb_snapshot *s, void *cursor, const struct lb_query *q)
+{
+	*(uint32_t *)lb_snapshot_userdata(s) = lb_snapshot_active(s);
+	return 0;
+}
+
+/* The sum over all servers is counted apart, and shows itself to algorithms alone. */
+static void assert_sum_is_right(struct lb_group *g, struct lb_picker *p)
+{
+	const struct lb_algo own = {.size = sizeof(own), .name = "own", .pick = look_at_the_sum};
+	uint32_t seen = 0, sum = 0;
+	struct lb_group_opts o = {.size = sizeof(o), .own_algo = &own, .own_userdata = &seen};
+	uint64_t got;
+
+	for (uint64_t id = 1; id <= SERVERS; id++)
+		sum += stats_of(g, id).active;
+	assert_int_equal(lb_group_configure(g, &o), 0);
+	commit(g);
+	assert_int_equal(lb_pick(p, NULL, &got), 0);
+	assert_int_equal(seen, sum);
+}
+
+/* Bursts of every length, half of them without keys; some with a seed, some not counted. */
+static void mix(const char *algo, size_t pickers)
+{
+	struct lb_group *const g[2] = {twin(algo, 0), twin(algo, 0)};
+	uint64_t key[BURST], expected[BURST], got[BURST];
+	struct lb_picker *p[2][2];
+	uint32_t x = 7;
+
+	for (size_t k = 0; k < 2 * pickers; k++)
+		p[k % 2][k / 2] = picker_of(g[k % 2]);
+	for (size_t n = 1; n <= BURST; n++) {
+		const size_t k = draw(&x, (uint32_t)pickers);
+		const uint64_t *const keys = draw(&x, 2) ? key : NULL;
+		struct lb_request r = {.size = sizeof(r),
+				       .seed = draw(&x, 8) ? 0 : n,
+				       .flags = draw(&x, 4) ? 0 : LB_REQUEST_UNCOUNTED};
+		ssize_t some;
+
+		make_keys(&x, key, n);
+		memset(got, 0xff, sizeof(got));
+		some = pick_singly(p[0][k], &r, keys, n, expected);
+		assert_int_equal(lb_pick_many(p[1][k], &r, keys, n, got), some);
+		assert_memory_equal(got, expected, n * sizeof(*got));
+		live_on(g, p, pickers, expected, r.flags ? 0 : n, &x);
+		assert_same_counts(g[0], g[1]);
+	}
+	assert_sum_is_right(g[1], p[1][0]);
+	lb_group_free(g[0]);
+	lb_group_free(g[1]);
+}
+
+static void bursts_of_any_length_go_with_all_else(void **state)
+{
+	for (size_t a = 0; lb_algo_name(a); a++) {
+		mix(lb_algo_name(a), 1);
+		mix(lb_algo_name(a), 2);
 	}
 }
 
@@ -211,6 +322,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(many_are_as_many_single_ones),
+	    cmocka_unit_test(bursts_of_any_length_go_with_all_else),
 	    cmocka_unit_test(keys_and_ids_may_share_their_memory),
 	    cmocka_unit_test(an_own_algorithm_cannot_choose_what_is_not_there),
 	    cmocka_unit_test(wrong_arguments_choose_nothing),

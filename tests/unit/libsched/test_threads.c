@@ -201,21 +201,34 @@ struct counted {
 #define COUNTERS 40 /* in chunks of 4 and more: slot.h */
 #define HELD 16	    /* requests at a time */
 
+static size_t end_all(struct lb_picker *p, const uint64_t held[HELD])
+{
+	size_t wrong = 0;
+
+	for (size_t i = 0; i < HELD; i++)
+		wrong += lb_done(p, held[i], NULL) != 0;
+	return wrong;
+}
+
+/* Singly, each of which ends the oldest; and in bursts. */
 static void *keeps_some(void *arg)
 {
 	struct counted *c = arg;
-	uint64_t held[HELD] = {0};
-	size_t wrong = 0;
+	uint64_t held[HELD];
+	size_t wrong = lb_pick_many(c->p, NULL, NULL, HELD, held) != HELD;
 
 	for (uint32_t i = 0; i < RACES / 4; i++) {
 		uint64_t *id = &held[i % HELD];
 
-		if (*id)
+		if (i % (2 * HELD) >= HELD) {
 			wrong += lb_done(c->p, *id, NULL) != 0;
-		wrong += lb_pick(c->p, NULL, id) != 0;
+			wrong += lb_pick(c->p, NULL, id) != 0;
+		} else if (i % HELD == 0) {
+			wrong += end_all(c->p, held);
+			wrong += lb_pick_many(c->p, NULL, NULL, HELD, held) != HELD;
+		}
 	}
-	for (size_t i = 0; i < HELD; i++)
-		wrong += lb_done(c->p, held[i], NULL) != 0;
+	wrong += end_all(c->p, held);
 	lb_picker_offline(c->p);
 	atomic_fetch_add(c->finished, 1);
 	return wrong ? arg : NULL;
