@@ -275,6 +275,7 @@ static bool read_value(const char *arg, const char *value, struct cli *c)
 	} else if (!strcmp(arg, "-S")) {
 		c->master = value;
 	} else if (!strcmp(arg, "-L")) {
+		c->localpeer_given = true;
 		return !setenv("HAPROXY_LOCALPEER", value, 1);
 	} else if (!strcmp(arg, "-m")) {
 		char *end;

@@ -50,6 +50,7 @@ static struct cfg *read_files(const struct cli *cli, struct migrate *m, struct d
 		.n_paths = cli->n_paths,
 		.ignore_unresolved = cli->ignore_unresolved,
 		.diagnose = cli->diagnose,
+		.localpeer_given = cli->localpeer_given,
 		.upgraded = m ? migrate_note : NULL,
 		.userdata = m,
 	    },

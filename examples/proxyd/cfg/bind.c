@@ -126,6 +126,13 @@ static void add_bind(struct reader *r, size_t i, const struct address *a, unsign
 	STAILQ_INSERT_TAIL(&r->proxy->binds, b, next);
 }
 
+void cfg_bind_words(struct reader *r, size_t i)
+{
+	struct cfg_bind unused = {.inherited_fd = -1};
+
+	read_parameters(r, i, "parameter of \"bind\"", bind_parameters, cfg_words_bind, &unused);
+}
+
 void kw_bind(struct reader *r, size_t first, const void *data)
 {
 	struct cfg_bind template = {.inherited_fd = -1, .access = r->cfg->global.unix_bind};

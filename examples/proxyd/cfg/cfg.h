@@ -474,12 +474,20 @@ struct cfg_mailers {
 	STAILQ_HEAD(, cfg_mailer) list;
 };
 
-/* A section `peers`, of which nothing is done: the lines of what may stand in it once; 0: none yet. */
+/* A section `peers`, of which its tables alone are used: the lines of what may stand in it once; 0: none yet. */
 struct cfg_peers {
 	STAILQ_ENTRY(cfg_peers) next;
 	struct diag_place at;
 	const char *name;
 	unsigned local_line, bind_line;
+	bool any; /* it has lines */
+};
+
+/* "peers NAME" of a stick-table. */
+struct cfg_peers_use {
+	STAILQ_ENTRY(cfg_peers_use) next;
+	struct diag_place at;
+	const char *name;
 };
 
 /* email-alert */
@@ -700,6 +708,7 @@ struct cfg {
 	struct cfg_resolvers_list resolvers;
 	STAILQ_HEAD(, cfg_mailers) mailers;
 	STAILQ_HEAD(, cfg_peers) peers;
+	STAILQ_HEAD(, cfg_peers_use) peers_uses;
 	STAILQ_HEAD(, cfg_ring) rings;
 	STAILQ_HEAD(, cfg_forward) forwards;
 	unsigned n_proxies, n_servers;
@@ -725,6 +734,7 @@ struct cfg_load_opts {
 	size_t n_paths;
 	bool ignore_unresolved; /* -dr */
 	bool diagnose;		/* -dD: .diag speaks */
+	bool localpeer_given;	/* -L: HAPROXY_LOCALPEER stays what it is */
 	/* For --migrate: lines first to last of a file are, in HAProxy of today, those of `u`. NULL: nobody
 	 * asks. */
 	void (*upgraded)(void *userdata, const char *file, unsigned first, unsigned last,

@@ -394,5 +394,6 @@ void cfg_check(struct reader *r)
 	cfg_resolvers_check(r);
 	cfg_check_userlists(r);
 	cfg_check_tables(r);
+	cfg_peers_check(r);
 	cfg_vars_check(r);
 }

@@ -464,6 +464,7 @@ const struct keyword cfg_keywords_global[] = {
     {"h1-case-adjust-file", 0, 1, 1, kw_case_file, NULL, "FILE"},
     {"hard-stop-after", 0, 1, 1, kw_hard_stop, NULL, "TIME"},
     {"issuers-chain-path", 0, 1, 1, kw_tls_issuers, NULL, "FOLDER"},
+    {"localpeer", 0, 1, 1, kw_localpeer, NULL, "NAME"},
     {"log", 0, 1, READER_ANY, kw_log, NULL, "ADDRESS [len N] [format NAME] FACILITY [LEVEL [MIN]]"},
     {"log-send-hostname", 0, 0, 1, kw_log_hostname, NULL, "[NAME]"},
     {"log-tag", 0, 1, 1, kw_text, OFFSET(log_tag), "NAME"},

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Sections `peers`: nothing is shared with them, but what HAProxy refuses in one is refused. */
+/* Sections `peers`: nothing is shared with them, but their tables are there, and what HAProxy refuses in one is refused. */
 #include "cfg/read.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "rules/table.h"
 
 static struct cfg_peers *find_peers(const struct cfg *c, const char *name)
 {
@@ -46,34 +45,105 @@ static bool is_local(const char *name)
 	return local && !strcmp(local, name);
 }
 
-/* "peer" and "server": NAME ADDRESS:PORT; the address of the local one may be of a "bind". */
+void kw_localpeer(struct reader *r, size_t first, const void *data)
+{
+	const char *name = word_at(r, first);
+
+	if (!*name)
+		say(r, DIAG_ERROR, first, "localpeer needs a name");
+	else if (!STAILQ_EMPTY(&r->cfg->peers))
+		say(r, DIAG_WARNING, first - 1, "a section \"peers\" is above: this line is ignored");
+	else if (!r->opts->localpeer_given && setenv("HAPROXY_LOCALPEER", name, 1) < 0)
+		r->no_memory = true;
+}
+
+/*
+ * "peer" (`data` is something) and "server": NAME ADDRESS:PORT and words of a server. "server" has no address when it is
+ * the local one, for which a "bind" stands.
+ */
 void kw_peer(struct reader *r, size_t first, const void *data)
 {
-	const char *name = word_at(r, first), *addr = word_at(r, first + 1);
+	const char *name = word_at(r, first);
+	bool local = is_local(name), has_address = data || !local;
 	struct address a;
 
 	if (!r->peers)
 		return;
-	if (is_local(name) && r->peers->local_line)
+	r->peers->any = true;
+	if (local && r->peers->local_line)
 		say(r, DIAG_ERROR, first, "\"%s\" is this process, and named in line %u already", name, r->peers->local_line);
-	else if (is_local(name))
+	else if (local)
 		r->peers->local_line = place_at(r, 0).line;
-	if (*addr && !(is_local(name) && r->peers->bind_line))
-		read_address(r, first + 1, addr, ADDR_PORT | ADDR_NO_LOOKUP, &a);
+	if (data && r->peers->bind_line)
+		say(r, DIAG_ERROR, first - 1, "beside the \"bind\" in line %u: write \"server\", the local one without an address", r->peers->bind_line);
+	else if (has_address && *word_at(r, first + 1))
+		read_address(r, first + 1, word_at(r, first + 1), ADDR_PORT | ADDR_NO_LOOKUP, &a);
+	cfg_server_words(r, first + (has_address ? 2 : 1));
+}
+
+void kw_peers_disabled(struct reader *r, size_t first, const void *data)
+{
+	if (r->peers)
+		r->peers->any = true; /* it needs no peer then */
 }
 
 void kw_peers_bind(struct reader *r, size_t first, const void *data)
 {
-	if (r->peers && r->peers->bind_line)
+	if (!r->peers)
+		return;
+	r->peers->any = true;
+	if (r->peers->bind_line)
 		say(r, DIAG_ERROR, first, "there is a \"bind\" in line %u: a section \"peers\" has one", r->peers->bind_line);
-	else if (r->peers)
+	else
 		r->peers->bind_line = place_at(r, 0).line;
+	cfg_bind_words(r, first + 1);
 }
 
-/* NAME type TYPE size SIZE … */
+void kw_peers_bind_words(struct reader *r, size_t first, const void *data)
+{
+	cfg_bind_words(r, first);
+}
+
+void kw_peers_server_words(struct reader *r, size_t first, const void *data)
+{
+	cfg_server_words(r, first);
+}
+
+/* NAME type TYPE size SIZE …: rules know it as SECTION/NAME. */
 void kw_peers_table(struct reader *r, size_t first, const void *data)
 {
-	struct table_def def = {0};
+	char name[2 * CFG_NAME_MAX + 2];
 
-	cfg_read_table(r, first + 1, "table NAME", &def);
+	if (!r->peers)
+		return;
+	r->peers->any = true;
+	if ((size_t)snprintf(name, sizeof(name), "%s/%s", r->peers->name, word_at(r, first)) >= sizeof(name))
+		say(r, DIAG_ERROR, first, "this name is too long");
+	else
+		cfg_define_table(r, first + 1, "table NAME", name);
+}
+
+void cfg_peers_use(struct reader *r, size_t i)
+{
+	struct cfg_peers_use *use = keep(r, sizeof(*use));
+
+	if (!use)
+		return;
+	use->at = place_at(r, i);
+	use->name = keep_word(r, i);
+	STAILQ_INSERT_TAIL(&r->cfg->peers_uses, use, next);
+}
+
+void cfg_peers_check(struct reader *r)
+{
+	const struct cfg_peers_use *use;
+
+	STAILQ_FOREACH (use, &r->cfg->peers_uses, next) {
+		const struct cfg_peers *p = find_peers(r->cfg, use->name);
+
+		if (!p)
+			diag_add(r->diag, DIAG_ERROR, &use->at, "there is no section \"peers %s\": write one", use->name);
+		else if (!p->any)
+			diag_add(r->diag, DIAG_ERROR, &use->at, "the section \"peers %s\" is empty: write peer NAME ADDRESS:PORT", use->name);
+	}
 }

@@ -765,6 +765,7 @@ int cfg_load(const struct cfg_load_opts *o, struct diag *d, struct cfg **ret)
 	STAILQ_INIT(&c->resolvers);
 	STAILQ_INIT(&c->mailers);
 	STAILQ_INIT(&c->peers);
+	STAILQ_INIT(&c->peers_uses);
 	STAILQ_INIT(&c->rings);
 	STAILQ_INIT(&c->forwards);
 	STAILQ_INIT(&c->global.logs);

@@ -192,6 +192,9 @@ void kw_bind(struct reader *r, size_t first, const void *data);
 void kw_server(struct reader *r, size_t first, const void *data);
 /* The words of `server` behind that one, in r->proxy; it is put nowhere. NULL: no memory. */
 struct cfg_server *cfg_server_read(struct reader *r);
+/* Parameters from word i on, of those two lines, which are only looked at. */
+void cfg_bind_words(struct reader *r, size_t i);
+void cfg_server_words(struct reader *r, size_t i);
 /* Numbers of all servers: as written, or the first that are free. */
 void cfg_server_ids(struct reader *r, struct cfg_proxy *p);
 void kw_dispatch(struct reader *r, size_t first, const void *data);
@@ -236,8 +239,11 @@ void cfg_mailers_check(struct reader *r);
 void cfg_email_check(struct reader *r, struct cfg_proxy *p);
 
 /* cfg/peers.c */
-keyword_fn kw_peer, kw_peers_bind, kw_peers_table;
+keyword_fn kw_localpeer, kw_peer, kw_peers_bind, kw_peers_bind_words, kw_peers_disabled, kw_peers_server_words, kw_peers_table;
 void begin_peers(struct reader *r);
+/* Word i of a stick-table names a section; whether there is one is known at the end. */
+void cfg_peers_use(struct reader *r, size_t i);
+void cfg_peers_check(struct reader *r);
 
 /* cfg/tls.c: of a ring's server */
 void cfg_tls_of_ring(struct reader *r, struct cfg_ring_server *s);
@@ -395,9 +401,8 @@ struct cfg_rules *cfg_rules_of(struct reader *r);
 /* The rules of a defaults section come first. */
 void cfg_inherit_rules(struct reader *r, const struct cfg_proxy *from);
 void kw_stick_table(struct reader *r, size_t first, const void *data);
-/* "type TYPE size SIZE …", from word i on; `what` stands in front of them. False: told. */
-struct table_def;
-bool cfg_read_table(struct reader *r, size_t i, const char *what, struct table_def *def);
+/* The table of that name: "type TYPE size SIZE …", from word i on; `what` stands in front of them. */
+void cfg_define_table(struct reader *r, size_t i, const char *what, const char *name);
 void kw_stick(struct reader *r, size_t first, const void *data);
 void cfg_check_tables(struct reader *r);
 void kw_inspect_delay(struct reader *r, size_t first, const void *data);

@@ -61,12 +61,12 @@ static const struct keyword mailers_words[] = {
 
 static const struct keyword peers_words[] = {
     {"bind", 0, 1, READER_ANY, kw_peers_bind, NULL, "ADDRESS:PORT"},
-    {"default-bind", 0, 1, READER_ANY, NULL, NULL, "PARAMETERS"},
-    {"default-server", 0, 1, READER_ANY, NULL, NULL, "PARAMETERS"},
-    {"disabled", 0, 0, READER_ANY, NULL, NULL, ""},
+    {"default-bind", 0, 1, READER_ANY, kw_peers_bind_words, NULL, "PARAMETERS"},
+    {"default-server", 0, 1, READER_ANY, kw_peers_server_words, NULL, "PARAMETERS"},
+    {"disabled", 0, 0, READER_ANY, kw_peers_disabled, NULL, ""},
     {"enabled", 0, 0, READER_ANY, NULL, NULL, ""},
     {"log", 0, 1, READER_ANY, NULL, NULL, "global|ADDRESS"},
-    {"peer", 0, 1, READER_ANY, kw_peer, NULL, "NAME ADDRESS:PORT"},
+    {"peer", 0, 1, READER_ANY, kw_peer, "", "NAME ADDRESS:PORT"},
     {"server", 0, 1, READER_ANY, kw_peer, NULL, "NAME ADDRESS:PORT"},
     {"shards", 0, 1, 1, NULL, NULL, "NUMBER"},
     {"table", 0, 1, READER_ANY, kw_peers_table, NULL, "NAME type TYPE size SIZE"},
@@ -110,14 +110,14 @@ static const struct keyword userlist_words[] = {
 };
 
 static const struct section_kind kinds[] = {
-    {"cache", DIAG_WARNING, "answers are not cached by this version: each request goes to a server", true, cache_words, NULL},
-    {"fcgi-app", DIAG_WARNING, "this version speaks no FastCGI", true, fcgi_words, NULL},
+    {"cache", DIAG_WARNING, "has no effect: answers are not cached by this version: each request goes to a server", true, cache_words, NULL},
+    {"fcgi-app", DIAG_WARNING, "has no effect: this version speaks no FastCGI", true, fcgi_words, NULL},
     {"http-errors", DIAG_WARNING, NULL, true, http_errors_words, begin_errors},
     {"log-forward", DIAG_WARNING, NULL, true, log_forward_words, begin_log_forward},
     {"mailers", DIAG_WARNING, NULL, true, mailers_words, begin_mailers},
-    {"peers", DIAG_WARNING, "this version shares no tables with others: limits hold for each balancer by itself, and after a failover tables begin empty",
+    {"peers", DIAG_WARNING, "has no effect but for its tables: this version shares none with others: limits hold for each balancer by itself, and after a failover tables begin empty",
      true, peers_words, begin_peers},
-    {"program", DIAG_WARNING, "no program is started: write a unit of systemd", true, program_words,
+    {"program", DIAG_WARNING, "has no effect: no program is started: write a unit of systemd", true, program_words,
      NULL},
     {"resolvers", DIAG_WARNING, NULL, true, resolvers_words, begin_resolvers},
     {"ring", DIAG_WARNING, NULL, true, ring_words, begin_ring},
@@ -145,7 +145,7 @@ void begin_other_section(struct reader *r, const struct section_kind *kind)
 	if (kind->begin)
 		kind->begin(r);
 	if (kind->lacks)
-		say(r, kind->level, 0, "section \"%s\" is read and has no effect: %s", kind->name,
+		say(r, kind->level, 0, "section \"%s\" is read and %s", kind->name,
 		    kind->lacks);
 }
 

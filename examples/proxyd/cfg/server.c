@@ -546,6 +546,13 @@ static struct cfg_server *read_server(struct reader *r, size_t first, const char
 	return s;
 }
 
+void cfg_server_words(struct reader *r, size_t i)
+{
+	struct cfg_server unused = cfg_server_default;
+
+	read_parameters(r, i, "parameter of \"server\"", server_parameters, cfg_words_server, &unused);
+}
+
 struct cfg_server *cfg_server_read(struct reader *r)
 {
 	return read_server(r, 0, keep_word(r, 0), 0);

@@ -120,7 +120,7 @@ static bool read_store(struct reader *r, size_t i, struct table_def *def)
 	return true;
 }
 
-bool cfg_read_table(struct reader *r, size_t i, const char *what, struct table_def *def)
+static bool read_table(struct reader *r, size_t i, const char *what, struct table_def *def)
 {
 	bool has_type = false;
 
@@ -144,9 +144,11 @@ bool cfg_read_table(struct reader *r, size_t i, const char *what, struct table_d
 			ok = read_time(r, i, "expire", &def->expire_ns);
 		else if (!strcmp(word, "store"))
 			ok = read_store(r, i, def);
-		else if (!strcmp(word, "peers"))
+		else if (!strcmp(word, "peers")) {
+			cfg_peers_use(r, i);
 			say(r, DIAG_WARNING, i,
 			    "tables are not shared with peers in this version: limits hold for each balancer by itself, and after a failover tables begin empty");
+		}
 		else if (!strcmp(word, "srvkey") || !strcmp(word, "write-to"))
 			say(r, DIAG_WARNING, i - 1,
 			    "\"%s\" speaks to peers, with which tables are not shared in this "
@@ -169,27 +171,32 @@ bool cfg_read_table(struct reader *r, size_t i, const char *what, struct table_d
 	return has_type && def->size;
 }
 
-void kw_stick_table(struct reader *r, size_t first, const void *data)
+void cfg_define_table(struct reader *r, size_t i, const char *what, const char *name)
 {
 	const struct rule_memory *m = cfg_rule_memory(r);
-	struct table_ref *ref = m ? table_ref(m, r->proxy->name) : NULL;
+	struct table_ref *ref = m ? table_ref(m, name) : NULL;
 	struct table_def def;
 
 	memset(&def, 0, sizeof(def)); /* definitions are compared as bytes */
 	if (!ref)
 		return;
-	ref->is_wrong = !cfg_read_table(r, first, "stick-table", &def);
+	ref->is_wrong = !read_table(r, i, what, &def);
 	if (ref->is_wrong)
 		return;
 	if (ref->table) {
-		say(r, DIAG_ERROR, first - 1, "\"%s\" has a stick-table already", r->proxy->name);
+		say(r, DIAG_ERROR, i - 1, "\"%s\" has a stick-table already", name);
 		return;
 	}
 	ref->tells_server |= def.stored >> TABLE_SERVER_ID & 1u;
 	def.stored |= 1u << TABLE_SERVER_ID; /* a line "stick" may be anywhere below */
-	ref->table = table_get(r->proxy->name, &def);
+	ref->table = table_get(name, &def);
 	if (!ref->table || !cfg_at_end(r->cfg, put_table, ref->table))
 		r->no_memory = true;
+}
+
+void kw_stick_table(struct reader *r, size_t first, const void *data)
+{
+	cfg_define_table(r, first, "stick-table", r->proxy->name);
 }
 
 /* stick on|match|store-request|store-response EXPRESSION [table NAME] [if CONDITION] */

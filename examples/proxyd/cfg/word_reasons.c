@@ -36,7 +36,6 @@ static const struct {
 	{"insecure-fork-wanted", "checks may start programs without it"},
 	{"insecure-setuid-wanted", "checks run with the rights that proxyd has"},
 	{"limited-quic", "this version speaks no QUIC"},
-	{"localpeer", "this version shares no tables with others"},
 	{"log-proto", "log servers are spoken to in the form of their log line"},
 	{"lua-load", "this version runs no Lua: the file is not read, and a rule that asks for lua.NAME is an error"},
 	{"lua-load-per-thread", "this version runs no Lua: the file is not read, and a rule that asks for lua.NAME is an error"},

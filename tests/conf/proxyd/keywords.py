@@ -172,7 +172,7 @@ def judge(found):
             continue
         if f["level"] == "error":
             return (UNKNOWN if re.match(r"unknown|there is no", text) else REFUSED), text
-        if f["level"] == "warning" and not re.search(r"has no bind line|never gets a connection|taken as mode http|^x$", text):
+        if f["level"] == "warning" and not re.search(r"has no bind line|never gets a connection|taken as mode http|is above: this line is ignored|^x$", text):
             worst, why = NO_EFFECT, text
     return worst, why
 
@@ -202,7 +202,7 @@ def refusal(haproxy, files, row):
 def reason(text):
     """What stands behind the words every such line has."""
     text = re.sub(r"^.* is known to HAProxy, not supported by this version(: ignored)?(; |: )?", "", text)
-    return re.sub(r"^section \S+ is read and has no effect: ", "", text)
+    return re.sub(r"^section \S+ is read and has no effect(:| but for its tables:) ", "", text)
 
 
 TITLES = {

@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 
-from support import Proxy, Server, ask_api, main, read_all, until
+from support import Proxy, Server, ask_api, free_port, main, read_all, until
 
 HEAD = """
 global
@@ -462,6 +462,30 @@ frontend f
     with Proxy(binary, text) as p:
         assert ask(p, "/")[1] == "1 1 1 1 77 1 2 2 77 2 1 <> 2 1 77 0 1 1", ask(p, "/")
         assert ask(p, "/")[1] == "1 1 1 3 77 1 2 2 77 4 2 <> 2 1 77 0 2 2", ask(p, "/")
+
+
+def test_tables_of_peers_sections_are_known_by_both_names(binary):
+    body = """
+peers shared
+    bind 127.0.0.1:0
+    server "$HAPROXY_LOCALPEER"
+    table hits type ip size 1k expire 1m store gpc0,http_req_cnt
+    table keys type string len 16 size 1k store gpc0
+frontend f
+    bind 127.0.0.1:{port}
+    http-request track-sc0 src table shared/hits
+    http-request track-sc1 hdr(x-key) table shared/keys
+    http-request sc-inc-gpc0(1) if { hdr(x-key) -m found }
+    http-request return status 200 content-type text/plain lf-string "%[sc0_http_req_cnt(shared/hits)] %[src,table_http_req_cnt(shared/hits)] %[sc1_get_gpc0(shared/keys)]"
+"""
+    with tempfile.TemporaryDirectory() as folder:
+        text = config(body).replace("global\n", f"global\n    stats socket {folder}/api level admin\n    localpeer here\n")
+        with Proxy(binary, text.replace("127.0.0.1:0", f"127.0.0.1:{free_port()}")) as p:
+            assert [ask(p, "/")[1] for _ in range(2)] == ["1 1 ", "2 2 "]
+            assert ask(p, "/", "X-Key: a")[1] == "3 3 1"
+            tables = ask_api(f"{folder}/api", "show table")
+            assert set(re.findall(r"# table: (\S+), type: (\S+),", tables)) >= {("shared/hits", "ip"), ("shared/keys", "string")}, tables
+            assert "key=127.0.0.1 " in ask_api(f"{folder}/api", "show table shared/hits")
 
 
 if __name__ == "__main__":
