@@ -14,9 +14,7 @@
 
 /* Lengths, in steps. */
 #define STEP_US 50
-#define FEW 2u /* at first */
-#define FEW_MOST 3u
-#define MANY_MOST 4u /* at first, too */
+#define MOST 4u /* at first, too */
 #define BURST 1u
 #define BURST_MOST 2u
 #define WAITING 6u /* fewer than one in so many wait for a server: they ask when they like */
@@ -24,7 +22,8 @@
 /* A trial compares pairs of periods, with either length. The more were lost, the longer is the rest to the next one. */
 #define PERIOD_NS UINT64_C(4000000)
 #define PERIOD_EVENTS 128u
-#define LEAD 6	  /* decides it */
+#define WIN 10	  /* pairs ahead; in noise equal ones would often come to less */
+#define LOSE 6	  /* behind */
 #define TRIAL 64u /* periods at most: no difference */
 #define REST 32u
 #define LOST_MAX 6u
@@ -32,8 +31,7 @@
 void nap_init(struct nap *n, uint64_t now_ns)
 {
 	*n = (struct nap){.rate_since_ns = now_ns};
-	n->few = (struct nap_search){.length = FEW, .most = FEW_MOST};
-	n->many = (struct nap_search){.length = MANY_MOST, .most = MANY_MOST, .other = NAP_SHORTER};
+	n->few = n->many = (struct nap_search){.length = MOST, .most = MOST, .other = NAP_SHORTER};
 	n->burst = (struct nap_search){.length = BURST, .most = BURST_MOST};
 }
 
@@ -111,9 +109,9 @@ static void end_period(struct nap_search *s, double burden)
 		return;
 	}
 	s->lead = (int8_t)(s->lead + (is_better(s, burden) ? 1 : -1));
-	if (s->lead == LEAD)
+	if (s->lead == WIN)
 		win_trial(s);
-	else if (s->lead == -LEAD || s->periods >= TRIAL)
+	else if (s->lead == -LOSE || s->periods >= TRIAL)
 		lose_trial(s);
 }
 

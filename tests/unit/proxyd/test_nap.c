@@ -82,7 +82,7 @@ static void long_where_they_save(void **state)
 	struct rig r;
 
 	begin(&r, CONNECTIONS, 20);
-	assert_int_equal(comes_to(&r), 150);
+	assert_int_equal(comes_to(&r), 200);
 	begin(&r, MANY, 20);
 	r.answer_us = 5000;
 	assert_int_equal(comes_to(&r), 200);
@@ -115,13 +115,13 @@ static void hosts_change(void **state)
 	struct rig r;
 
 	begin(&r, CONNECTIONS, 20);
-	assert_int_equal(comes_to(&r), 150);
+	assert_int_equal(comes_to(&r), 200);
 	r.nap_us = 100;
 	r.wake_us = 1;
 	assert_int_equal(comes_to(&r), 0);
 	r.nap_us = 5;
 	r.wake_us = 20;
-	assert_int_equal(comes_to(&r), 150);
+	assert_int_equal(comes_to(&r), 200);
 }
 
 /* Whose requests do not wait for answers: few of the connections wait for a server. */
