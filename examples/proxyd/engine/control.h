@@ -36,7 +36,7 @@ void session_log_prepare(const struct cfg_logs *logs);
 struct listener *listener_get(struct engine *e, const struct cfg_bind *b, unsigned backlog, bool stays_shut,
 			      char *ret_error, size_t cap);
 void listener_put(struct engine *e, struct listener *l);
-/* One that was opened before, as its bind line says now. */
+/* Tunes the sockets of a listener that was opened before, as its bind line says now. */
 void listener_tune(struct listener *l, unsigned n_workers, const struct cfg_tcp *t);
 
 /* ---- pool.c ---- */
@@ -48,7 +48,7 @@ void pool_put(struct engine *e, struct pool *p);
 struct server *server_get(struct engine *e, const struct backend *b, const struct cfg_server *c);
 void server_put(struct server *s);
 
-/* The server of these lines in a set that is marked as the last one; NULL: there is none. */
+/* The server that a line of `proxy` stands for, in `set`, which is the last one; NULL: there is none. */
 struct server *server_find(const struct engine *e, const struct set *set, const struct cfg_proxy *proxy,
 			   const struct cfg_server *c);
 
@@ -98,19 +98,22 @@ void server_tell_agent(const struct server *s, bool well, const char *reason);
 
 /* ---- admin.c ---- */
 
-/* The configuration's word, unless it says what it said before and an operator said something else since. */
+/*
+ * Takes over what the configuration says of weight, maxconn and "disabled", where that is another word than before. What it repeats is
+ * not taken: an operator may have said something else since.
+ */
 void server_admin_read(struct server *s, const struct cfg_server *c);
 void frontend_admin_read(const struct frontend *f, uint32_t maxconn);
 
-/* It went up or down now. */
+/* The server went up or down now: for the statistics. */
 void server_changed(struct server *s, bool up);
 
-/* Its dynamic cookie, when its address or its section is another one. */
+/* Computes its dynamic cookie anew: its address, or its section's key, is another one. */
 void server_hash_cookie(struct server *s);
-/* What an operator said of them no longer counts. */
+/* A new configuration: what an operator said of dynamic cookies no longer counts. */
 void admin_forget_cookies(struct engine *e);
 
-/* Moves it, and tells nobody. 0 or -ENOMEM; -errno: it is there, and its check is not. */
+/* Moves the server to that address, without a log line. 0 or -ENOMEM; another -errno: it was moved, but its check was not. */
 int server_move(struct engine *e, struct server *s, const struct cfg_addr *addr);
 
 /* ---- resolve.c: names of servers, asked for at run time ---- */
@@ -118,11 +121,11 @@ int server_move(struct engine *e, struct server *s, const struct cfg_addr *addr)
 int resolve_new(struct engine *e);
 void resolve_free(struct engine *e);
 
-/* As the configuration of the set says. */
+/* Asks for the names that servers of the set have, and no more for others. */
 void resolve_sync(struct engine *e, const struct set *set);
 void resolve_end(struct server *s);
 
-/* An operator's word: another name. -ENOENT: nobody asks for its name. */
+/* An operator gives the server another name. -ENOENT: it has no `resolvers`. */
 int resolve_rename(struct engine *e, struct server *s, const char *name);
 
 /* The name that is asked for now, and that of the SRV record it is from; NULL: none. */
@@ -132,28 +135,28 @@ const char *resolve_srv(const struct server *s);
 /* ---- marked.c: sessions that are ended ---- */
 
 /*
- * hard-stop-after: the sessions of all sets of another configuration than `by` end when theirs is over. That makes
- * UINT64_MAX no deadline, and sets_tick does it.
+ * hard-stop-after: `by` runs now. Sessions of sets of other configurations are ended when the time that their own configuration gives them
+ * is over: at sets_deadline() (UINT64_MAX: never), by sets_tick().
  */
 void sets_superseded(struct engine *e, const struct cfg *by, uint64_t now_ns);
 uint64_t sets_deadline(const struct engine *e);
 void sets_tick(struct engine *e, uint64_t now_ns);
 
-/* It was published that `s` serves, or no more: ends the sessions that are to end then. */
+/* It was published that `s` serves, or that it no longer does: ends sessions as on-marked-up and on-marked-down say. */
 void server_marked(struct engine *e, struct server *s);
 
 /* ---- follow.c: `track` ---- */
 
-/* Its state is to be that of `tracked`, from the next change on. NULL: its own. */
+/* The state of `s` is to be that of `tracked`, from the next change on. NULL: its own. */
 void server_track(struct server *s, struct server *tracked);
 
-/* As the lines of the set say; all take over the state of whom they track. */
+/* Servers track each other as the lines of the set say, and take over the state of whom they track. */
 void tracks_sync(struct engine *e, const struct set *set);
 
 /* The state of `s` changed: so does that of its trackers. */
 void trackers_follow(struct engine *e, const struct server *s);
 
-/* Where connections to it come from; NULL: the system's choice. */
+/* Where connections to the server of this line come from; NULL: the system's choice. */
 static inline const struct cfg_source *source_of(const struct cfg_server *c, const struct cfg_proxy *p)
 {
 	return c->source ? c->source : p->set.source;
@@ -171,9 +174,10 @@ static inline const struct cfg_tcp *tcp_of(const struct cfg_server *c)
 
 int checks_new(struct engine *e);
 
-/* What a check or an agent is made with now, in place of what was there. 0 or -ENOMEM. */
+/* Notes what a check or an agent is made with now, in place of what was noted. 0 or -ENOMEM. */
 int check_made_set(struct check_made **made, const struct health_check_opts *o, const struct cfg_netns *netns,
 		   const struct cfg_addr *via, const char *text);
+/* Would it be made with the same again? */
 bool check_made_is(const struct check_made *m, const struct health_check_opts *o, const struct cfg_netns *netns,
 		   const struct cfg_addr *via, const char *text);
 void check_made_free(struct check_made *m);
@@ -184,18 +188,23 @@ int addr_keep(struct cfg_addr **to, const struct cfg_addr *addr);
 /* Starts, changes or ends the server's check. 0 or -errno. */
 int check_sync(struct engine *e, struct server *s, const struct cfg_server *c,
 	       const struct backend *b);
-/* Checks whose first connection has its port from an expression go to the one that this tells now. */
+/* The first connection of a check may have its port from an expression: looks what it says now, and checks go there. */
 void checks_follow_ports(struct engine *e);
 
 void check_end(struct server *s);
 
-/* Its checks rest for as long as somebody's word, or a missing address, says so. */
-void check_start_up(struct server *s); /* as HAProxy: up at once, and the first failure takes it down; silently */
+/* Its checks and its agent rest while an operator, or a missing address, says so; else they go on. */
 void check_rest(struct server *s);
+
+/*
+ * It comes back from maintenance, or has an address now: begins as `init-state` says, without a log line. By default that is, as in
+ * HAProxy, up at once, until a first check fails.
+ */
+void check_start_up(struct server *s);
 
 /* ---- check/first.c ---- */
 
-/* Between them each new check of `set` gets its place; at other times one begins soon. */
+/* Between the two calls each new check of `set` gets its own moment, so that they are spread; at other times a check begins soon. */
 void first_checks_begin(struct engine *e, const struct set *set);
 void first_checks_end(struct engine *e);
 void first_check_plan(struct engine *e, bool is_new, struct health_check_opts *o);
@@ -215,10 +224,10 @@ void check_set_timeouts(uint64_t inter_ns, const struct cfg_timeouts *t, struct 
 
 /* ---- check/probe.c ---- */
 
-/* The dialogue of its checks; *ret stays when a connection is enough. 0 or -errno. */
+/* The dialogue that checks of this section have; *ret stays as it is when a connection is enough. 0 or -errno. */
 int check_probe(const struct cfg_proxy *p, struct health_probe **ret);
 
-/* The one of this server alone, which is to be freed; *ret stays when it has none. 0 or -errno. */
+/* The dialogue of this server alone, which the caller frees; *ret stays as it is when there is none. 0 or -errno. */
 int check_probe_of_server(const struct backend *b, const struct server *s, const struct cfg_server *c,
 			  const struct cfg_addr *target, struct health_probe **ret);
 

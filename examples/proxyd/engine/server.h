@@ -103,7 +103,6 @@ struct server {
 	unsigned send_proxy;	 /* version of the PROXY protocol; 0: none */
 	unsigned proxy_tells;	 /* bits of enum cfg_proxy_extra */
 	uint64_t netns_id;	 /* where it is */
-	bool backup;
 	struct tally *tally;
 	bool http;		 /* `worker`, at the end, has one for each of them */
 
@@ -137,6 +136,7 @@ struct server {
 	/* The control thread's: its state, and as a member of its group. */
 	bool up;		/* as the checks say; true without a check */
 	bool draining;		/* they say: up, but nothing new */
+	bool backup;		/* as configured */
 	bool usable;		/* it has an address, and its name holds */
 	bool gone;		/* an operator removed it: nobody comes back to it */
 	const char *change_why; /* an operator's word is what changes it now; "": that is told by itself */

@@ -31,7 +31,7 @@ void worker_post_own(struct worker *w, struct command *c, void (*fn)(struct work
 /* Any thread: something that waits in this worker may go on. Never fails. */
 void worker_poke(struct worker *w, unsigned bits);
 
-/* Any thread: it is to look into its mailbox. */
+/* Any thread: the worker is to look into its mailbox. */
 void worker_ring(struct worker *w);
 
 /* Commands. */
@@ -44,15 +44,16 @@ bool engine_post(struct engine *e, void (*fn)(void *arg), void *arg);
 /* The same with memory of the caller's, which is fn's to free. Never fails. */
 void engine_post_own(struct engine *e, struct message *m, void (*fn)(void *arg), void *arg);
 
-/* Tells the control thread to look at its lists. */
+/* Tells the control thread that something waits for it: a message, or a set without holders. */
 void engine_wake(struct engine *e);
 
 /* Edge-triggered, once for all. PRI: see conn_side.urgent. */
 #define SESSION_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
 
+/* Puts a handle's socket into epoll. 0 or -errno. */
 int worker_watch(struct worker *w, struct handle *h, uint32_t events);
 
-/* It is in epoll already, but with another owner, or for other events. 0 or -errno. */
+/* The same of a socket that is in epoll already, but with another handle, or for other events. */
 int worker_rewatch(struct worker *w, struct handle *h, uint32_t events);
 void worker_unwatch(struct worker *w, struct handle *h);
 
@@ -96,9 +97,9 @@ static inline struct connection_ends session_ends(struct session *s, struct endp
 	return (struct connection_ends){s->frontend, s->handle[CONN_CLIENT].fd, &s->client, to, &s->store, s->bind};
 }
 
-/* tcp-request connection, for one that was just accepted. False: it is not wanted. */
+/* Rules "tcp-request connection", of a connection that was just accepted. False: it is refused. */
 bool connection_admit(struct worker *w, const struct connection_ends *ends, bool *ret_greeting);
-/* tcp-request session, when it is known where it is from. False: it is not wanted. */
+/* Rules "tcp-request session", once it is known where the connection is from. False: it is refused. */
 bool connection_known(struct worker *w, const struct connection_ends *ends);
 
 enum inspection {
@@ -136,7 +137,7 @@ struct server *session_key(struct worker *w, struct session *s, const char *earl
 /* What the kernel is told of a listening socket, as the set says that was adopted. */
 void defer_configure(struct socket_handle *l);
 
-/* A connection was accepted there. */
+/* A connection was accepted on this socket: counts it. */
 void defer_count(struct worker *w, struct socket_handle *l);
 
 /* At w->defer_check_ns: do connections still come fast? */
@@ -145,16 +146,16 @@ void defer_end(struct socket_handle *l);
 
 /* ---- handover.c ---- */
 
-/* What this worker has accepted is another one's now, who has less to do. False: it is its own. */
+/* Hands an accepted connection over to a worker that has fewer. False: it is to be served here. */
 bool handover_give(struct worker *w, const struct accepted *a);
 
-/* Begins what others gave. */
+/* Begins the connections that other workers handed over. */
 void handover_take(struct worker *w);
 
-/* Nobody gives any more; what there is begins. */
+/* Takes no more of them, and begins those that are there. */
 void handover_end(struct worker *w);
 
-/* The process ends: closes what nobody has begun. */
+/* The process ends: closes those that nobody has begun. */
 void handover_drop(struct worker *w);
 
 /* ---- accept.c ---- */
@@ -162,7 +163,10 @@ void handover_drop(struct worker *w);
 void listener_event(struct worker *w, struct socket_handle *l);
 void listener_add(struct worker *w, struct socket_handle *l);
 
-/* Takes what waits in the queue of the worker's socket; the last worker closes the sockets of all. */
+/*
+ * The listener is in no set any more: accepts what waits in the queue of this worker's socket. The last worker to do so closes the
+ * sockets of all.
+ */
 void listener_retire(struct worker *w, struct listener *l);
 
 /* Accepts again where accepting was paused. */
@@ -254,22 +258,21 @@ struct endpoint client_target(const struct endpoint *told, int fd);
 /* A socket that connects to the server. It, or -errno. has_data: we speak first, so the last ACK of the handshake may wait. */
 int server_connect(struct server *to, const struct connect_from *from, bool has_data);
 
-/* Where it is for this client. */
+/* The server's address, for this client: it may follow the client's (server_follows_client()). */
 struct cfg_addr server_target(const struct server *to, const struct connect_from *from);
 
 /* What server_connect does last. `rides`: data is at hand, and the last ACK of the handshake goes with it. 0 or -errno. */
 int server_connect_socket(int fd, const struct cfg_addr *to, bool rides);
 
-/* Something goes before the client's bytes. */
+/* A connection to it begins with bytes that are not the client's: a PROXY header, TLS, SOCKS. */
 static inline bool server_has_beginning(const struct server *s)
 {
 	return s->send_proxy || s->tls || s->socks;
 }
 
 /*
- * Sends the PROXY header to a fresh connection, which takes these few bytes. `more` follow at once;
- * `target` NULL or without a family: the client socket's own address; `unique_id` NULL: there is none.
- * False: it is no good.
+ * Sends the PROXY header over a fresh connection, which takes these few bytes. `more`: other bytes follow at once. `target` NULL or without
+ * a family: the near end of the client's socket. `unique_id` NULL: there is none. False: the connection is broken.
  */
 bool server_introduce(int fd, const struct server *server, const struct handle *client_handle,
 		      const struct endpoint *client, const struct endpoint *target, const char *unique_id, bool more);
@@ -290,18 +293,18 @@ void session_turn(struct worker *w, struct session *s);
 
 /* ---- spent.c ---- */
 
-/* It is over: leaves its server's socket, if that may serve another one. */
+/* The session is over: it leaves its server's socket behind, if another session may use that. */
 void spent_leave(struct worker *w, struct session *s);
 
-/* At the end of the turn that closed it. False: it has left none, or there are enough. */
+/* At the end of the turn that closed the session: keeps what it left. False: it left nothing, or enough are kept. */
 bool spent_keep(struct worker *w, struct session *s);
 
-/* An event of such a socket. */
+/* An event of a socket that was left. */
 void spent_event(struct worker *w, struct session *s);
 
 /*
- * It is about to connect to that host; of family 0: by a socket with settings of its own. A socket that another session
- * left, as if new, and in epoll as that one's; -1: there is none.
+ * A socket for a session that is about to connect to `host` (family 0: it needs settings of its own): one that another session left, as
+ * good as new, and still in epoll with that session's handle. -1: there is none.
  */
 int spent_take(struct worker *w, struct session *s, const struct endpoint *host);
 
@@ -322,7 +325,7 @@ int server_socks(int fd, const struct server *to, const struct connect_from *fro
 /* Binds a socket that is to connect there. 0 or -errno. */
 int source_bind(int fd, int family, struct server *to, const struct cfg_source *s, const struct connect_from *from);
 
-/* It is told who the client is as the connection is made, which is good for that client alone. */
+/* The server learns who the client is as the connection is made: it can serve that client alone. */
 static inline bool server_sees_client(const struct server *s)
 {
 	const struct cfg_source *source = atomic_load_explicit(&s->source, memory_order_acquire);
@@ -349,17 +352,17 @@ int seeker_pick_first(struct worker *w, struct seeker *k, struct server *own, bo
 /* As seeker_pick; when only those remain that failed already, one of them. */
 int seeker_pick_other(struct worker *w, struct seeker *k);
 
-/* Its server failed it like that (enum cfg_retry): what now? */
+/* Its server failed it in this way (enum cfg_retry). Returns what to do now. */
 enum conn_retry seeker_failed(struct worker *w, struct seeker *k, unsigned how);
 
-/* Gives the server back, and does not want it again. */
+/* Gives the server back, and will not pick it again. */
 void seeker_exclude(struct worker *w, struct seeker *k);
 
-/* There is nothing to hash. */
+/* The request has nothing that its algorithm hashes: the servers take turns. */
 void seeker_without_key(struct seeker *k);
 void seeker_drop_server(struct worker *w, struct seeker *k, enum lb_result result, uint64_t bytes);
 
-/* Behind who waits already and has no later turn: class first, then the time. False: no memory. */
+/* Joins the queue of its pool, by class first, then by time. False: no memory. */
 bool seeker_enqueue(struct worker *w, struct seeker *k);
 
 /* What rules say of its place in queues. */
@@ -367,7 +370,7 @@ void seeker_prioritize(struct seeker *k, const struct verdict *v);
 void seeker_priority(const struct seeker *k, int *ret_class, int *ret_offset);
 void seeker_leave_queue(struct worker *w, struct seeker *k);
 
-/* Frees what it has allocated. */
+/* Frees what the seeker has allocated. */
 void seeker_fini(struct seeker *k);
 
 /* Servers may be free: those who wait in this worker's queue of the pool go on. */

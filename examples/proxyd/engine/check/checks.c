@@ -448,6 +448,16 @@ static int check_begin(struct server *s, const struct cfg_server *c, const struc
 	return r;
 }
 
+/* Before the first check, and without any, the configuration says whether the server is up. */
+static enum health_start begin_state(struct server *s, const struct cfg_server *c)
+{
+	if (s->checked)
+		return s->up ? HEALTH_START_UP : HEALTH_START_DOWN;
+	if (c->check)
+		s->up = begins_up(c);
+	return start_of(c);
+}
+
 int check_sync(struct engine *e, struct server *s, const struct cfg_server *configured,
 	       const struct backend *b)
 {
@@ -479,10 +489,7 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	bool is_new;
 	int r;
 
-	if (!s->checked && c->check)
-		s->up = begins_up(c);
-	filter.start = !s->checked ? start_of(c) : s->up ? HEALTH_START_UP : HEALTH_START_DOWN;
-
+	filter.start = begin_state(s, c);
 	check_set_timeouts(c->inter_ns, &p->set.timeout, &o);
 	set_source(c, via ? via : &target, &source, &o);
 	o.preamble = header;
