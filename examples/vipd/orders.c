@@ -22,7 +22,8 @@ void conf_real_name(const struct conf_real *r, char *buf, size_t cap)
 	snprintf(buf, cap, r->ip.family == AF_INET6 ? "[%s]:%u" : "%s:%u", ip, (unsigned)r->port);
 }
 
-size_t conf_first_real(const struct conf *c, uint32_t virtual)
+/* The number of a virtual server's first real server in arrays of all. */
+static size_t first_real(const struct conf *c, uint32_t virtual)
 {
 	const struct conf_virtual *v = c->virtuals;
 	size_t n = 0;
@@ -81,7 +82,7 @@ int orders_new(const struct conf *c, const struct orders *old, const struct conf
 	if (!o)
 		return -ENOMEM;
 	o->n_instances = c->n_instances;
-	o->n_reals = conf_first_real(c, UINT32_MAX);
+	o->n_reals = first_real(c, UINT32_MAX);
 	o->hold = calloc(o->n_instances + 1, sizeof(*o->hold));
 	o->real = calloc(o->n_reals + 1, sizeof(*o->real));
 	if (!o->hold || !o->real) {

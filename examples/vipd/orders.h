@@ -43,7 +43,4 @@ const char *order_admin_name(unsigned admin); /* "ready", "drain", "disabled" */
 /* "10.0.0.1:80", "[2001:db8::1]:80" */
 void conf_real_name(const struct conf_real *r, char *buf, size_t cap);
 
-/* The number of a virtual server's first real server in arrays of all. */
-size_t conf_first_real(const struct conf *c, uint32_t virtual);
-
 #endif

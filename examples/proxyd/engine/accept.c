@@ -135,7 +135,8 @@ struct endpoint endpoint_of(const struct sockaddr_storage *a)
 	return e;
 }
 
-struct endpoint client_of(const struct set_listener *l, const struct sockaddr_storage *from)
+/* A unix client's port is the number of its bind line. */
+static struct endpoint client_of(const struct set_listener *l, const struct sockaddr_storage *from)
 {
 	struct endpoint e = endpoint_of(from);
 

@@ -176,8 +176,6 @@ void listeners_resume(struct worker *w);
 void accepted_begin(struct worker *w, const struct accepted *a);
 
 struct endpoint endpoint_of(const struct sockaddr_storage *a);
-/* The same of a client that came in over this listener: a unix client's port is the number of its bind line. */
-struct endpoint client_of(const struct set_listener *l, const struct sockaddr_storage *from);
 
 /* ---- steer.c ---- */
 

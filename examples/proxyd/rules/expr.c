@@ -40,7 +40,7 @@ const struct fetch *fetch_find(struct text name)
 	return NULL;
 }
 
-const struct conv *conv_find(struct text name)
+static const struct conv *conv_find(struct text name)
 {
 	for (size_t t = 0; t < N_OF(conv_tables); t++)
 		for (const struct conv *c = conv_tables[t]; c->name; c++)
@@ -49,7 +49,8 @@ const struct conv *conv_find(struct text name)
 	return NULL;
 }
 
-const char *fetch_name(unsigned index)
+/* All names, for suggestions: NULL past the end. */
+static const char *fetch_name(unsigned index)
 {
 	for (size_t t = 0; t < N_OF(fetch_tables); t++)
 		for (const struct fetch *f = fetch_tables[t]; f->name; f++)
@@ -58,7 +59,7 @@ const char *fetch_name(unsigned index)
 	return NULL;
 }
 
-const char *conv_name(unsigned index)
+static const char *conv_name(unsigned index)
 {
 	for (size_t t = 0; t < N_OF(conv_tables); t++)
 		for (const struct conv *c = conv_tables[t]; c->name; c++)

@@ -115,10 +115,6 @@ bool expr_eval_text(const struct expr *x, struct run *r, struct text *ret);
 
 /* NULL: HAProxy's, but not here, or nobody's. */
 const struct fetch *fetch_find(struct text name);
-const struct conv *conv_find(struct text name);
-/* All names, for suggestions and the reference: NULL past the end. */
-const char *fetch_name(unsigned index);
-const char *conv_name(unsigned index);
 
 /* names.c: HAProxy has it, this build not. */
 bool conv_is_known(struct text name);

@@ -77,7 +77,7 @@ static struct rule_memory memory_of(struct map *m)
 
 /* ---- Maps by name ---- */
 
-struct map *map_find(struct rule_shared *s, const char *name)
+static struct map *map_find(struct rule_shared *s, const char *name)
 {
 	for (struct map *m = s->maps; m; m = m->next)
 		if (!strcmp(m->name, name))

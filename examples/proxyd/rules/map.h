@@ -50,7 +50,6 @@ static inline const char *rule_path(const struct rule_shared *s, const char *nam
 
 /* The map of this name, made when there is none. NULL: no memory. Freed by maps_free. */
 struct map *map_get(struct rule_shared *s, const char *name);
-struct map *map_find(struct rule_shared *s, const char *name); /* NULL: there is none */
 struct map *map_next(const struct map *m);		       /* in the order of their making */
 void maps_free(struct rule_shared *s);
 

@@ -60,7 +60,6 @@ bool rule_read_number(struct words *w, const char *what, unsigned min, unsigned 
 /* "500ms", "16k" */
 bool rule_read_time(struct words *w, uint64_t *ret_ns);
 bool rule_read_size(struct words *w, uint64_t *ret);
-bool rule_read_nothing(struct words *w, struct rule *rule);
 
 /* The name of a header field. */
 bool is_token(const char *text);

@@ -243,14 +243,3 @@ bool sample_cast(struct sample *s, enum sample_type to, struct scratch *scratch)
 		return to_int(s, to);
 	}
 }
-
-bool sample_is_true(const struct sample *s)
-{
-	switch (s->type) {
-	case SAMPLE_BOOL:
-	case SAMPLE_INT:
-		return s->number != 0;
-	default:
-		return false;
-	}
-}

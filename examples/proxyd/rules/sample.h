@@ -62,8 +62,6 @@ bool sample_cast(struct sample *s, enum sample_type to, struct scratch *scratch)
 /* True if some value of one type can become the other. */
 bool sample_castable(enum sample_type from, enum sample_type to);
 
-bool sample_is_true(const struct sample *s);
-
 /* "string", "integer" … for messages. */
 const char *sample_type_name(enum sample_type type);
 

@@ -198,14 +198,6 @@ struct table_ref *table_ref(const struct rule_memory *m, const char *name)
 	return r;
 }
 
-struct table *table_find(const struct rule_shared *s, const char *name)
-{
-	for (const struct table_ref *r = s->tables; r; r = r->next)
-		if (!strcmp(r->name, name))
-			return r->table;
-	return NULL;
-}
-
 const struct table_def *table_def(const struct table *t)
 {
 	return &t->def;
@@ -224,16 +216,6 @@ unsigned table_used(const struct table *t)
 static size_t entry_bytes(const struct table *t, size_t key_len)
 {
 	return sizeof(struct table_entry) + t->n_words * sizeof(uint64_t) + key_len;
-}
-
-size_t table_bytes_max(const struct table *t)
-{
-	unsigned key = t->def.type == SAMPLE_IPV4   ? 4
-		       : t->def.type == SAMPLE_IPV6 ? 16
-		       : t->def.type == SAMPLE_INT  ? 4
-						    : t->def.key_len;
-
-	return t->def.size * (entry_bytes(t, key) + 2 * sizeof(void *));
 }
 
 /* ---- Keys ---- */

@@ -94,8 +94,6 @@ void table_put(struct table *t);
 const struct table_def *table_def(const struct table *t);
 const char *table_name(const struct table *t);
 unsigned table_used(const struct table *t);
-/* Bytes that a full table needs. */
-size_t table_bytes_max(const struct table *t);
 
 /* ---- Any thread; now_ns is CLOCK_MONOTONIC ---- */
 
@@ -122,8 +120,6 @@ struct sample table_key(const struct table *t, const struct table_entry *e);
 
 /* ---- The runtime API: "show table", "clear table" ---- */
 
-/* A use of each table, in the order of their making, by table_get's references. */
-struct table *table_find(const struct rule_shared *s, const char *name);
 /* How long an entry that is held was not used. */
 uint64_t table_idle_ns(struct table *t, const struct table_entry *e, uint64_t now_ns);
 /* Calls `fn` for each living entry, under the lock of its shard: it may read its own arguments only. */

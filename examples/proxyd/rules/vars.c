@@ -132,7 +132,7 @@ static void drop(struct vars *v, unsigned i)
 	*var = v->at[--v->n];
 }
 
-void vars_unset(struct vars *v, unsigned name)
+static void vars_unset(struct vars *v, unsigned name)
 {
 	for (unsigned i = 0; i < v->n; i++)
 		if (v->at[i].name == name) {

@@ -71,7 +71,6 @@ int var_number(struct text name, const struct rule_memory *m, struct rule_error 
 bool vars_get(const struct vars *v, unsigned name, struct sample *ret);
 /* False: no room, or no memory; then the variable is unset. */
 bool vars_set(struct vars *v, const struct vars_room *room, unsigned name, const struct sample *value);
-void vars_unset(struct vars *v, unsigned name);
 /* Forgets those of one scope. */
 void vars_end(struct vars *v, enum var_scope scope);
 void vars_clear(struct vars *v);

@@ -129,7 +129,8 @@ static const char *find_below(const struct conf_block *b, const struct conf_bloc
 	return NULL;
 }
 
-const char *conf_word_elsewhere(const struct conf_block *not_here, const char *word)
+/* The name of another block that has the word, or NULL. */
+static const char *conf_word_elsewhere(const struct conf_block *not_here, const char *word)
 {
 	return find_below(&conf_root, not_here, word, CONF_DEPTH_MAX);
 }

@@ -82,9 +82,6 @@ const struct conf_keyword *conf_word_find(const struct conf_block *b, const char
 /* Does it open a block there? */
 bool conf_word_opens(const struct conf_block *b, const char *word);
 
-/* The name of another block that has the word, or NULL. */
-const char *conf_word_elsewhere(const struct conf_block *not_here, const char *word);
-
 /* What follows a keyword, for people: "1..255", "SECONDS", "{ ... }"; "": nothing. */
 const char *conf_form(const struct conf_keyword *k, char *buf, size_t cap);
 

@@ -210,7 +210,7 @@ json_t *report_instance(const struct supervisor *s, const struct conf_instance *
 	return o;
 }
 
-json_t *report_group(const struct supervisor *s, const struct conf_group *g, size_t index)
+static json_t *report_group(const struct supervisor *s, const struct conf_group *g, size_t index)
 {
 	const struct heard *h = &s->group[index];
 	json_t *members = json_array();

@@ -11,7 +11,6 @@
 json_t *report_status(const struct supervisor *s);
 json_t *report_instance(const struct supervisor *s, const struct conf_instance *i, size_t index,
 			bool brief);
-json_t *report_group(const struct supervisor *s, const struct conf_group *g, size_t index);
 /* Where a virtual server's parts lie in arrays of all; from {0}, in the order of the configuration. */
 struct report_at {
 	uint32_t index;

@@ -215,22 +215,7 @@ static bool has_digest(const struct conf *conf)
 	return false;
 }
 
-int tls_contexts_new(const struct conf *c, struct tls_contexts **ret)
-{
-	struct tls_contexts *t = calloc(1, sizeof(*t));
-	int r = t ? make_contexts(t, c) : -ENOMEM;
-
-	if (has_digest(c))
-		openssl_module();
-	if (r < 0) {
-		tls_contexts_free(t);
-		return r;
-	}
-	*ret = t;
-	return 0;
-}
-
-void tls_contexts_free(struct tls_contexts *t)
+static void free_contexts(struct tls_contexts *t)
 {
 	struct tls_context *next;
 
@@ -244,6 +229,21 @@ void tls_contexts_free(struct tls_contexts *t)
 		free(x);
 	}
 	free(t);
+}
+
+int tls_contexts_new(const struct conf *c, struct tls_contexts **ret)
+{
+	struct tls_contexts *t = calloc(1, sizeof(*t));
+	int r = t ? make_contexts(t, c) : -ENOMEM;
+
+	if (has_digest(c))
+		openssl_module();
+	if (r < 0) {
+		free_contexts(t);
+		return r;
+	}
+	*ret = t;
+	return 0;
 }
 
 /* ---- Dialogues ---- */

@@ -81,7 +81,6 @@ static inline const struct conf_real *probe_real(const struct probe *p)
 
 /* Loads OpenSSL if a check needs it, reads the certificates of SSL_GET: before privileges are given up. 0 or -ENOMEM. */
 int tls_contexts_new(const struct conf *c, struct tls_contexts **ret);
-void tls_contexts_free(struct tls_contexts *t);
 
 /* Begins to check; `up`: that is what it is until a check says otherwise. 0 or -errno. */
 int health_start_check(struct health *h, struct probe *p, bool up);

@@ -168,7 +168,7 @@ void client_close(struct worker *w, struct client *c)
 	set_leave(w, f->set);
 }
 
-bool client_watch(struct worker *w, struct client *c)
+static bool client_watch(struct worker *w, struct client *c)
 {
 	if (!c->watched)
 		c->watched = worker_watch(w, &c->h, SESSION_EVENTS) == 0;

@@ -288,8 +288,6 @@ bool client_close_done(struct http_worker *h);
 /* Frees it, but neither closes its socket nor leaves the counts: those are a session's now. */
 void client_forget(struct worker *w, struct client *c);
 
-bool client_watch(struct worker *w, struct client *c);
-
 /*
  * Its next step is the long one of a handshake, some 300 us. Such clients are run one in each turn,
  * behind all others: those who wait for an answer do not wait for them, too.

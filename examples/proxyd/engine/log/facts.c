@@ -245,7 +245,7 @@ static bool shows_cookie(const struct exchange *x)
 
 /* ---- Exchanges ---- */
 
-void exchange_facts(const void *of, struct log_facts *f)
+static void exchange_facts(const void *of, struct log_facts *f)
 {
 	const struct exchange_view *v = of;
 	const struct exchange *x = v->x;

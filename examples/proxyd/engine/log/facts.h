@@ -27,7 +27,6 @@ struct session_view {
 /* rules/run.h: facts; of a struct session_view, exchange_view, connection_ends */
 void session_facts(const void *view, struct log_facts *f);
 void connection_facts(const void *ends, struct log_facts *f);
-void exchange_facts(const void *view, struct log_facts *f);
 /* Prepares a run that knows all of it; fd -1: but not where the client connected to. */
 void exchange_run_facts(struct exchange_view *v, const struct endpoint *from,
 			const struct endpoint *to, int fd, struct run *r, struct scratch scratch);

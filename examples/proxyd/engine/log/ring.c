@@ -151,11 +151,6 @@ char *ring_text_from(struct ring *r, uint64_t *from, size_t *ret_len)
 	return text;
 }
 
-char *ring_text(struct ring *r, size_t *ret_len)
-{
-	return ring_text_from(r, &(uint64_t){0}, ret_len);
-}
-
 uint64_t ring_end(struct ring *r)
 {
 	uint64_t end;

@@ -37,9 +37,10 @@ const char *ring_name(const struct ring *r);
 const char *ring_description(const struct ring *r);
 /* How often lines were pushed out before a server had them. */
 uint64_t ring_gaps(const struct ring *r);
-/* Its lines, oldest first, each with a line end; what free() takes. NULL: no memory. */
-char *ring_text(struct ring *r, size_t *ret_len);
-/* The same from `*at` on, which it sets behind the last; 0: from the oldest. */
+/*
+ * Its lines from `*at` on, oldest first, each with a line end, in memory that free() takes; *at is set behind the last one. 0: from the
+ * oldest. NULL: no memory.
+ */
 char *ring_text_from(struct ring *r, uint64_t *at, size_t *ret_len);
 /* Where the next line will stand. */
 uint64_t ring_end(struct ring *r);

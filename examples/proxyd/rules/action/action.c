@@ -86,7 +86,7 @@ bool rule_read_expr(struct words *w, struct expr *ret)
 	return !*rest || rule_fail(w->e, "\"%s\" is too much behind the expression", rest);
 }
 
-bool rule_read_nothing(struct words *w, struct rule *rule)
+static bool read_nothing(struct words *w, struct rule *rule)
 {
 	return true;
 }
@@ -166,21 +166,21 @@ static const struct action {
 	int data;
 	unsigned number;
 } actions[] = {
-    {"accept", IN_TCP, rule_read_nothing, run_verdict, VERDICT_ALLOW, 0},
+    {"accept", IN_TCP, read_nothing, run_verdict, VERDICT_ALLOW, 0},
     {"add-acl", IN_HTTP, read_change_map, run_change_map, CHANGE_ADD, 0},
     {"add-header", IN_HTTP, read_header, run_header, HEADER_ADD, 0},
-    {"allow", IN_HTTP, rule_read_nothing, run_verdict, VERDICT_ALLOW, 0},
+    {"allow", IN_HTTP, read_nothing, run_verdict, VERDICT_ALLOW, 0},
     {"auth", IN_REQUEST, read_auth, run_verdict, VERDICT_RETURN, 401},
     {"cache-store", IN_RESPONSE, read_unused, run_nothing, 1, 0},
     {"cache-use", IN_REQUEST, read_unused, run_nothing, 1, 0},
     {"capture", IN_HTTP | IN_CONTENT, read_capture, run_capture, 0, 0},
-    {"close", IN_ANSWER, rule_read_nothing, run_verdict, VERDICT_REJECT, 0},
+    {"close", IN_ANSWER, read_nothing, run_verdict, VERDICT_REJECT, 0},
     {"del-acl", IN_HTTP, read_change_map, run_change_map, CHANGE_DELETE, 0},
     {"del-header", IN_HTTP, read_header, run_header, HEADER_DEL, 0},
     {"del-map", IN_HTTP, read_change_map, run_change_map, CHANGE_DELETE, 0},
     {"deny", IN_REQUEST, read_answer, run_verdict, VERDICT_DENY, 403},
     {"deny", IN_RESPONSE, read_answer, run_verdict, VERDICT_DENY, 502},
-    {"disable-l7-retry", IN_REQUEST, rule_read_nothing, run_no_retry, 0, 0},
+    {"disable-l7-retry", IN_REQUEST, read_nothing, run_no_retry, 0, 0},
     {"do-resolve", IN_REQUEST | IN_CONTENT, read_resolve, run_resolve, 0, 0},
     {"early-hint", IN_REQUEST, read_hint, run_hint, 0, 0},
     {"expect-netscaler-cip", IN_CONNECTION, read_expect_proxy, run_expect_cip, 0, 0},
@@ -188,7 +188,7 @@ static const struct action {
     {"normalize-uri", IN_REQUEST, read_normalize, run_normalize, 0, 0},
     {"pause", IN_REQUEST | IN_RESPONSE, read_pause, run_pause, 0, 0},
     {"redirect", IN_REQUEST | IN_RESPONSE, read_redirect, run_redirect, 0, 0},
-    {"reject", IN_REQUEST | IN_TCP, rule_read_nothing, run_verdict, VERDICT_REJECT, 0},
+    {"reject", IN_REQUEST | IN_TCP, read_nothing, run_verdict, VERDICT_REJECT, 0},
     {"replace-header", IN_HTTP, read_replace_header, run_replace_header, 0, 0},
     {"replace-path", IN_REQUEST, read_replace_part, run_replace_part, PART_PATH, 0},
     {"replace-pathq", IN_REQUEST, read_replace_part, run_replace_part, PART_PATH_QUERY, 0},
@@ -229,7 +229,7 @@ static const struct action {
     {"set-uri", IN_REQUEST, read_start_line, run_start_line, PART_URI, 0},
     {"set-var", IN_ALL, read_set_var, run_set_var, 0, 0},
     {"set-var-fmt", IN_ALL, read_set_var, run_set_var, 1, 0},
-    {"silent-drop", IN_REQUEST | IN_RESPONSE | IN_TCP, rule_read_nothing, run_verdict,
+    {"silent-drop", IN_REQUEST | IN_RESPONSE | IN_TCP, read_nothing, run_verdict,
      VERDICT_SILENT_DROP, 0},
     {"strict-mode", IN_HTTP, read_unused, run_nothing, 2, 0},
     {"switch-mode", IN_CONTENT, read_switch, run_switch, 0, 0},
@@ -240,7 +240,7 @@ static const struct action {
     {"track-sc2", IN_REQUEST | IN_RESPONSE | IN_TCP_REQUEST, read_track, run_track, 2, 0},
     {"unset-var", IN_ALL, read_unset_var, run_unset_var, 0, 0},
     {"wait-for-body", IN_REQUEST | IN_RESPONSE, read_wait_body, run_wait_body, 0, 0},
-    {"wait-for-handshake", IN_REQUEST, rule_read_nothing, run_nothing, 0, 0}, /* no request comes before it: no early data */
+    {"wait-for-handshake", IN_REQUEST, read_nothing, run_nothing, 0, 0}, /* no request comes before it: no early data */
 };
 #define N_ACTIONS (sizeof(actions) / sizeof(*actions))
 
