@@ -9,7 +9,7 @@
 #include "engine/refused.h"
 #include "runtime.h"
 
-#define LINE_BYTES 72
+#define LINE_WIDTH 70u /* characters, as HAProxy's */
 
 struct query {
 	struct call *call;
@@ -29,28 +29,35 @@ static void write_date(const struct timespec *t, struct out *o)
 	out_printf(o, "[%s.%03ld]", text, t->tv_nsec / 1000000);
 }
 
+/* As it stands in a line: itself, or its escape. */
+static size_t write_byte(unsigned char byte, char text[5])
+{
+	static const char from[] = "\r\n\t\033\\", to[] = "rnte\\";
+	const char *found = byte ? strchr(from, byte) : NULL;
+
+	if (found)
+		return (size_t)snprintf(text, 5, "\\%c", to[found - from]);
+	return (size_t)snprintf(text, 5, byte < ' ' || byte > '~' ? "\\x%02X" : "%c", byte);
+}
+
 /* A line of the message a line; what is longer goes on behind a "+". */
 static void write_bytes(const struct refused *c, struct out *o)
 {
-	size_t line = 0;
+	size_t width = 0;
 
 	for (size_t i = 0; i < c->len; i++) {
-		unsigned char byte = (unsigned char)c->data[i];
+		bool begins = !i || c->data[i - 1] == '\n';
+		char text[5];
+		size_t len = write_byte((unsigned char)c->data[i], text);
 
-		if (i == line)
-			out_printf(o, "  %05zu%c ", i, i && c->data[i - 1] != '\n' ? '+' : ' ');
-		if (byte == '\r' || byte == '\n' || byte == '\t' || byte == '\\')
-			out_printf(o, "\\%c", byte == '\r' ? 'r' : byte == '\n' ? 'n' : byte == '\t' ? 't' : '\\');
-		else if (byte < ' ' || byte > '~')
-			out_printf(o, "\\x%02X", byte);
-		else
-			out_put(o, c->data + i, 1);
-		if (byte == '\n' || i - line == LINE_BYTES) {
-			out_text(o, "\n");
-			line = i + 1;
+		if (begins || width + len > LINE_WIDTH) {
+			out_printf(o, "%s  %05zu%c ", i ? "\n" : "", i, begins ? ' ' : '+');
+			width = 0;
 		}
+		out_put(o, text, len);
+		width += len;
 	}
-	if (line < c->len)
+	if (c->len)
 		out_text(o, "\n");
 }
 
@@ -72,7 +79,7 @@ static void write_refused(void *userdata, const struct refused *c)
 		q->events = c->event + 1;
 	if ((q->proxy && strcmp(q->proxy, c->proxy) != 0 && (unsigned)atoi(q->proxy) != c->proxy_id) || !(c->is_answer ? q->answers : q->requests))
 		return;
-	out_text(o, "\n");
+	out_text(o, " \n");
 	write_date(&c->when, o);
 	out_printf(o, " %s %s (#%u): invalid %s: %s\n", c->is_answer ? "backend" : "frontend", c->proxy, c->proxy_id,
 		   c->is_answer ? "response" : "request", h1_fault_text(c->fault));
@@ -81,7 +88,7 @@ static void write_refused(void *userdata, const struct refused *c)
 	write_party(o, c->is_answer ? "frontend" : "backend", c->is_answer ? c->frontend : c->backend,
 		    c->is_answer ? c->frontend_id : c->backend_id);
 	write_party(o, "server", c->server, c->server_id);
-	out_printf(o, " event #%llu, src %s\n  len %zu%s\n\n", (unsigned long long)c->event, from, c->whole,
+	out_printf(o, " event #%llu, src %s\n  len %zu%s\n  \n", (unsigned long long)c->event, from, c->whole,
 		   c->whole > c->len ? ", cut" : "");
 	write_bytes(c, o);
 }

@@ -234,11 +234,23 @@ def test_refused_messages_are_shown(binary):
         said = box.cli("show errors")
         assert "  backend <NONE> (#-1), server <NONE> (#-1), event #0, src 127.0.0.1:" in said, said
         assert re.search(r"frontend fe \(#2\): invalid request", said) and "Bad\\x01 name: \\\\x\\r\\n\n" in said, said
+        with box.proxy.connect() as s:
+            s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nB\x1b\t\\\xff\x7f" + b"x" * 150 + b"\0" * 20 + b"\r\n\r\n")
+            assert b" 400 " in read_all(s)
+        said = box.cli("show errors fe").split("\n")
+        at = said.index(r"  00000  GET / HTTP/1.1\r\n")
+        assert [line for line in said[at + 2 :] if line] == [
+            r"  00025  B\e\t\\\xFF\x7F" + "x" * 55,
+            "  00086+ " + "x" * 70,
+            "  00156+ " + "x" * 25 + r"\x00" * 11,
+            "  00192+ " + r"\x00" * 9 + r"\r\n",
+            r"  00203  \r\n",
+        ], said
         box.one.serve = box.two.serve = lambda server, c: c.recv(999) and c.sendall(b"HTTP/9 what\r\n\r\n")
         assert " 502 " in box.http("GET /")
         said = box.cli("show errors be response")
         assert re.search(r"backend be \(#3\): invalid response", said) and "HTTP/9 what" in said, said
-        assert re.search(r"  frontend fe \(#2\), server (one \(#1|two \(#2)\), event #1, src 127.0.0.1:", said), said
+        assert re.search(r"  frontend fe \(#2\), server (one \(#1|two \(#2)\), event #2, src 127.0.0.1:", said), said
         assert "invalid request" not in said, said
         assert box.row("be", "BACKEND", "eresp") == "1"
 
