@@ -393,6 +393,8 @@ void cfg_check(struct reader *r)
 	cfg_rings_check(r);
 	cfg_resolvers_check(r);
 	cfg_check_userlists(r);
+	if (r->cfg->shared)
+		maps_number(r->cfg->shared);
 	cfg_check_tables(r);
 	cfg_peers_check(r);
 	cfg_vars_check(r);

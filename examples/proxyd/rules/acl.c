@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -80,7 +81,7 @@ static bool is_operator(const char *word)
 
 /* Flags come first; a file may follow any of them. */
 static bool read_flags(struct acl_test *t, const char *const *word, size_t n, size_t *i,
-		       const char **file, size_t *n_files, struct rule_error *e)
+		       const char **file, size_t *n_files, const char **number, struct rule_error *e)
 {
 	for (; *i < n && word[*i][0] == '-' && word[*i][1] && !strchr("0123456789", word[*i][1]);
 	     ++*i) {
@@ -108,8 +109,10 @@ static bool read_flags(struct acl_test *t, const char *const *word, size_t n, si
 		if (*i + 1 == n)
 			return rule_fail(e, "the flag %s needs a word behind it", flag);
 		++*i;
-		if (!strcmp(flag, "-u"))
-			continue; /* an identifier for the runtime API */
+		if (!strcmp(flag, "-u")) {
+			*number = word[*i];
+			continue;
+		}
 		if (!strcmp(flag, "-f")) {
 			if (*n_files == ACL_FILES_MAX)
 				return rule_fail(e, "more than %d files", ACL_FILES_MAX);
@@ -145,14 +148,31 @@ static bool read_pattern_file(const struct acl_reader *r, struct acl_test *t, co
 	return t->view[t->n_views++];
 }
 
+/* With the maps, for the runtime API. */
+static bool list_patterns(const struct acl_reader *r, struct acl_test *t, const char *criterion, const char *number, struct rule_error *e)
+{
+	char *end;
+	unsigned long id = number ? strtoul(number, &end, 10) : 0;
+
+	if (number && (end == number || *end || id > INT32_MAX))
+		return rule_fail(e, "\"%s\" is no number: write -u and one from 0 on", number);
+	if (!r->memory->shared)
+		return true;
+	t->list = map_inline(r->memory->shared, criterion, &t->patterns, &t->changed, e);
+	if (t->list && number)
+		map_set_number(map_of_view(t->list), (unsigned)id);
+	return t->list;
+}
+
 static bool read_patterns(const struct acl_reader *r, struct acl_test *t, const char *const *word,
 			  size_t n, size_t *i, struct rule_error *e)
 {
 	struct pattern_words to = {.r = r, .patterns = &t->patterns};
 	const char *file[ACL_FILES_MAX];
+	const char *number = NULL; /* for the runtime API */
 	size_t n_files = 0;
 
-	if (!read_flags(t, word, n, i, file, &n_files, e))
+	if (!read_flags(t, word, n, i, file, &n_files, &number, e))
 		return false;
 	if (t->patterns.match == MATCH_N)
 		return rule_fail(e,
@@ -162,10 +182,12 @@ static bool read_patterns(const struct acl_reader *r, struct acl_test *t, const 
 	for (size_t f = 0; f < n_files; f++)
 		if (!read_pattern_file(r, t, file[f], &to, e))
 			return false;
+	if (!list_patterns(r, t, word[0], number, e))
+		return false;
 	for (; *i < n; ++*i) {
-		bool number = t->patterns.match == MATCH_INT || t->patterns.match == MATCH_LEN;
+		bool numbers = t->patterns.match == MATCH_INT || t->patterns.match == MATCH_LEN;
 
-		if (number && is_operator(word[*i])) {
+		if (numbers && is_operator(word[*i])) {
 			to.op = word[*i];
 			continue;
 		}
@@ -469,7 +491,8 @@ bool cond_parse(const struct acl_reader *r, const char *const *word, size_t n, s
 
 static bool fits(const struct acl_test *t, struct sample *s, struct scratch *scratch)
 {
-	bool found = patterns_find(&t->patterns, s, scratch);
+	bool changed = atomic_load_explicit(&t->changed, memory_order_acquire);
+	bool found = changed ? map_view_has(t->list, s, scratch) : patterns_find(&t->patterns, s, scratch) != NULL;
 
 	for (unsigned i = 0; i < t->n_views && !found; i++)
 		found = map_view_has(t->view[i], s, scratch);

@@ -17,6 +17,8 @@ struct acl_test {
 	struct acl_test *next;
 	struct expr expr;
 	struct patterns patterns;
+	struct map_view *list; /* of `patterns`, once `changed` says that they were; NULL: they never are */
+	_Atomic bool changed;
 	struct map_view *view[ACL_FILES_MAX]; /* of files */
 	unsigned n_views;
 	bool is_map; /* -M: the files have values, too */

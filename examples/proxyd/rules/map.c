@@ -80,32 +80,33 @@ static struct rule_memory memory_of(struct map *m)
 static struct map *map_find(struct rule_shared *s, const char *name)
 {
 	for (struct map *m = s->maps; m; m = m->next)
-		if (!strcmp(m->name, name))
+		if (!m->written && !strcmp(m->name, name))
 			return m;
 	return NULL;
 }
 
 struct map *map_get(struct rule_shared *s, const char *name)
 {
-	struct map *m = map_find(s, name), **tail = &s->maps;
-	unsigned id = 0;
+	struct map *m = map_find(s, name);
 
-	if (m)
-		return m;
-	m = calloc(1, sizeof(*m));
+	return m ? m : map_new(s, name);
+}
+
+struct map *map_new(struct rule_shared *s, const char *name)
+{
+	struct map *m = calloc(1, sizeof(*m));
+
 	if (m)
 		m->name = strdup(name);
 	if (!m || !m->name) {
 		free(m);
 		return NULL;
 	}
-	for (; *tail; tail = &(*tail)->next)
-		id++;
-	m->id = id;
+	m->id = s->last_map ? s->last_map->id + 1 : 0;
 	m->next_id = 1;
 	pthread_rwlock_init(&m->lock, NULL);
-	*tail = m;
-	return m;
+	*(s->last_map ? &s->last_map->next : &s->maps) = m;
+	return s->last_map = m;
 }
 
 static void free_entries(struct map *m)
@@ -145,7 +146,7 @@ void maps_free(struct rule_shared *s)
 		next = m->next;
 		map_free(m);
 	}
-	s->maps = NULL;
+	s->maps = s->last_map = NULL;
 }
 
 struct map *map_next(const struct map *m)
@@ -177,6 +178,8 @@ size_t map_count(struct map *m)
 {
 	size_t n;
 
+	if (map_is_as_written(m))
+		return m->written->n;
 	pthread_rwlock_rdlock(&m->lock);
 	n = m->n - m->n_dead;
 	pthread_rwlock_unlock(&m->lock);
@@ -398,6 +401,10 @@ void map_each(struct map *m,
 	      bool (*fn)(void *userdata, uint64_t id, const char *key, const char *value),
 	      void *userdata)
 {
+	if (map_is_as_written(m)) {
+		map_each_written(m, fn, userdata);
+		return;
+	}
 	pthread_rwlock_rdlock(&m->lock);
 	for (size_t i = 0; i < m->n; i++)
 		if (!m->at[i].dead && !fn(userdata, m->at[i].id, m->at[i].key, m->at[i].value))
@@ -547,16 +554,20 @@ bool map_view_has(struct map_view *v, struct sample *s, struct scratch *scratch)
 	return found;
 }
 
-static bool copy_text(const char *text, struct scratch *scratch, struct text *ret)
+static bool copy_pattern(struct text text, struct scratch *scratch, struct text *ret)
 {
-	size_t len = strlen(text);
-	char *copy = scratch_take(scratch, len);
+	char *copy = scratch_take(scratch, text.len);
 
 	if (copy) {
-		memcpy(copy, text, len);
-		*ret = text_of(copy, len);
+		memcpy(copy, text.at, text.len);
+		*ret = text_of(copy, text.len);
 	}
 	return copy;
+}
+
+static bool copy_text(const char *text, struct scratch *scratch, struct text *ret)
+{
+	return copy_pattern(text_of(text, strlen(text)), scratch, ret);
 }
 
 bool map_view_value(struct map_view *v, struct sample *s, struct scratch *scratch,
@@ -573,6 +584,11 @@ bool map_view_value(struct map_view *v, struct sample *s, struct scratch *scratc
 		regex_match(p->regex, s->text, groups);
 	pthread_rwlock_unlock(&v->map->lock);
 	return ok;
+}
+
+struct map *map_of_view(const struct map_view *v)
+{
+	return v->map;
 }
 
 struct map_view *map_next_view(const struct map *m, const struct map_view *v)
@@ -604,6 +620,10 @@ bool map_view_entry(struct map_view *v, const char *text, struct scratch *scratc
 	bool ok;
 
 	*ret_value = (struct text){0};
+	if (map_is_as_written(v->map)) {
+		p = patterns_find(v->map->written, &s, scratch);
+		return p && copy_pattern(p->text, scratch, ret_key);
+	}
 	pthread_rwlock_rdlock(&v->map->lock);
 	x = find(v, &s, scratch, &p);
 	ok = x && copy_text(x->key, scratch, ret_key) && (!x->value || copy_text(x->value, scratch, ret_value));

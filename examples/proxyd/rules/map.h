@@ -22,7 +22,7 @@ struct map_view;
 
 /* What rules of one configuration share. */
 struct rule_shared {
-	struct map *maps;
+	struct map *maps, *last_map;
 	struct userlist *userlists;
 	struct table_ref *tables;
 	struct proc_vars proc;
@@ -52,6 +52,20 @@ static inline const char *rule_path(const struct rule_shared *s, const char *nam
 struct map *map_get(struct rule_shared *s, const char *name);
 struct map *map_next(const struct map *m);		       /* in the order of their making */
 void maps_free(struct rule_shared *s);
+
+/*
+ * map_inline.c: the patterns of an ACL's line, which has no file ("" by name). They count until `changed` is true, then its
+ * view does. NULL with e->text.
+ */
+struct map_view *map_inline(struct rule_shared *s, const char *criterion, const struct patterns *written, _Atomic bool *changed,
+			    struct rule_error *e);
+struct map *map_of_view(const struct map_view *v);
+bool map_is_inline(const struct map *m);
+/* The control thread's: before a change. False with e->text: these cannot be changed. */
+bool map_may_change(struct map *m, struct rule_error *e);
+/* Of "-u". The others get the first ones that are free, once all are there. */
+void map_set_number(struct map *m, unsigned id);
+void maps_number(struct rule_shared *s);
 
 const char *map_name(const struct map *m);
 unsigned map_id(const struct map *m); /* 0, 1 … */

@@ -25,7 +25,9 @@ struct map {
 	struct map *next;
 	char *name, *uses; /* uses NULL: none yet */
 	unsigned id;
-	bool has_values, is_loaded;
+	bool has_values, is_loaded, id_given;
+	const struct patterns *written; /* of an ACL's line; NULL: of a file */
+	_Atomic bool *changed;		/* of those: now it is the entries that count */
 	pthread_rwlock_t lock;
 	struct map_entry *at;
 	size_t n, cap, n_dead, bytes;
@@ -39,7 +41,11 @@ struct map {
 	struct map *drafts; /* by `next`: versions that are prepared */
 };
 
+struct map *map_new(struct rule_shared *s, const char *name); /* the last one; NULL: no memory */
 void map_free(struct map *m); /* with its drafts */
+/* map_inline.c: one that nobody has changed, and its patterns. */
+bool map_is_as_written(const struct map *m);
+void map_each_written(const struct map *m, bool (*fn)(void *userdata, uint64_t id, const char *key, const char *value), void *userdata);
 /* Its view of this kind; NULL: there is none. */
 struct map_view *map_view_of(const struct map *m, enum match match, bool ignore_case);
 

@@ -54,12 +54,24 @@ static struct map *find(struct call *c, unsigned *ret_version)
 	}
 	id = *word == '#' ? strtoul(word + 1, &end, 10) : 0;
 	for (struct map *m = first(c); m; m = map_next(m)) {
-		if (map_has_values(m) != is_map(c))
+		if (map_has_values(m) != is_map(c) || (*word != '#' && map_is_inline(m)))
 			continue;
 		if (*word == '#' ? end != word + 1 && !*end && map_id(m) == id : !strcmp(map_name(m), word))
 			return m;
 	}
 	call_say(c, "Unknown %s identifier. Please use #<id> or <file>.\n", is_map(c) ? "map" : "ACL");
+	return NULL;
+}
+
+/* The same, and it is one that can be changed. */
+static struct map *find_to_change(struct call *c, unsigned *ret_version)
+{
+	struct map *m = find(c, ret_version);
+	struct rule_error e = {""};
+
+	if (!m || map_may_change(m, &e))
+		return m;
+	call_say(c, "%s\n", *e.text ? e.text : "There is not memory enough.");
 	return NULL;
 }
 
@@ -74,12 +86,12 @@ static bool read_entry_id(const char *word, uint64_t *ret)
 	return end != word + 1 && !*end;
 }
 
-/* The map at the words, or that version of it. NULL: told, or there is none yet and `make` is false. */
-static struct map *find_version(struct call *c, bool make)
+/* The map at the words, or that version of it, to be looked at, changed, or filled. NULL: told, or there is none yet and `make` is false. */
+static struct map *find_version(struct call *c, bool change, bool make)
 {
 	bool versioned = has_version(c);
 	unsigned version;
-	struct map *m = find(c, &version), *draft;
+	struct map *m = change ? find_to_change(c, &version) : find(c, &version), *draft;
 
 	if (!m || !versioned)
 		return m;
@@ -116,17 +128,20 @@ void run_show_map(struct call *c)
 	struct map *m;
 
 	if (c->n) {
-		m = find_version(c, false);
+		m = find_version(c, false, false);
 		if (m)
 			map_each(m, put_entry, c->out);
 		return;
 	}
 	out_text(c->out, "# id (file) description\n");
 	for (m = first(c); m; m = map_next(m))
-		if (map_has_values(m) == is_map(c))
-			out_printf(c->out, "%u (%s) pattern loaded from file '%s' used by %s. curr_ver=%u next_ver=%u entry_cnt=%zu\n",
-				   map_id(m), map_name(m), map_name(m), map_uses(m), map_version(m), map_next_version(m),
+		if (map_has_values(m) == is_map(c)) {
+			out_printf(c->out, "%u (%s) ", map_id(m), map_name(m));
+			if (!map_is_inline(m))
+				out_printf(c->out, "pattern loaded from file '%s' used by ", map_name(m));
+			out_printf(c->out, "%s. curr_ver=%u next_ver=%u entry_cnt=%zu\n", map_uses(m), map_version(m), map_next_version(m),
 				   map_count(m));
+		}
 }
 
 /* Patterns that HAProxy keeps in a tree; the others it goes through one by one. */
@@ -210,7 +225,7 @@ static void add_lines(struct call *c, struct map *m)
 
 void run_add_map(struct call *c)
 {
-	struct map *m = find_version(c, true);
+	struct map *m = find_version(c, true, true);
 
 	if (!m)
 		return;
@@ -242,7 +257,7 @@ void run_set_map(struct call *c)
 
 void run_del_map(struct call *c)
 {
-	struct map *m = find(c, NULL);
+	struct map *m = find_to_change(c, NULL);
 	uint64_t id;
 	bool done;
 
@@ -259,7 +274,7 @@ void run_del_map(struct call *c)
 
 void run_clear_map(struct call *c)
 {
-	struct map *m = find_version(c, false);
+	struct map *m = find_version(c, true, false);
 
 	if (m)
 		map_clear(m);
@@ -269,7 +284,7 @@ void run_clear_map(struct call *c)
 
 void run_prepare_map(struct call *c)
 {
-	struct map *m = find(c, NULL);
+	struct map *m = find_to_change(c, NULL);
 
 	if (m)
 		call_note(c, LOG_INFO, "New version created: %u\n", map_prepare(m));
@@ -286,7 +301,7 @@ void run_commit_map(struct call *c)
 		call_say(c, "Missing version number.\n");
 		return;
 	}
-	m = find(c, &version);
+	m = find_to_change(c, &version);
 	if (m && !map_commit(m, version, &e))
 		call_say(c, "%s\n", *e.text ? e.text : "There is not memory enough.");
 }

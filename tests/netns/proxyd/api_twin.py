@@ -412,6 +412,50 @@ def test_the_form_ends_sessions_of_a_server(binary):
         until("none is left", lambda: a.row("l/s", "scur") == a.row("t/s", "scur") == ["0"])
 
 
+INLINE = """
+frontend f
+    bind 127.0.0.1:{port}
+    acl small path_len 3 90:100 lt 2
+    acl named path -i /a /B
+    acl named path_beg -f {more} /c
+    acl ours src 127.0.0.0/8 ::1
+    acl listed path -u 40 /u
+    http-request return status 200 content-type text/plain string METH if METH_POST
+    http-request return status 200 content-type text/plain string small if small
+    http-request return status 200 content-type text/plain lf-string "named %[path,map({map},none)]" if named ours or { path -m reg ^/x }
+    http-request return status 200 content-type text/plain string none
+"""
+
+
+def test_patterns_of_a_line_are_listed_and_changed(binary):
+    """They have numbers in the order of the file, beside files and maps."""
+    with asked(binary, INLINE, more="/d\n", map="/a A\n") as a:
+        rows = [line for line in a.ask("show acl").splitlines()[1:] if "httpclient" not in line]
+        found = [re.fullmatch(r"(\d+) \((.*)\) (?:acl '(.*)' file '.*' line (\d+)|pattern .*)\. curr_ver=0 next_ver=0 entry_cnt=(\d+)", r) for r in rows]
+        assert all(found), rows
+        got = {int(m[1]): (m[3], int(m[5])) for m in found}
+        assert got == {
+            0: ("path_len", 3), 1: ("path", 2), 2: (None, 1), 3: ("path_beg", 1), 4: ("src", 2), 40: ("path", 1), 5: ("method", 1), 7: ("path", 1),
+        }, got  # fmt: skip
+        lines = [int(m[4]) for m in found if m[3] and m[1] != "40"]
+        assert lines == sorted(lines), rows
+        assert "\n6 (" in "\n" + a.ask("show map"), a.ask("show map")
+        for number, entries in ((0, ["3", "90:100", ":1"]), (1, ["/a", "/B"]), (2, ["/d"]), (3, ["/c"]), (4, ["127.0.0.0/8", "::1"]), (40, ["/u"])):
+            assert listed(a, f"acl #{number}") == entries, number
+        assert a.ask("get acl #1 /b") == 'type=str, case=insensitive, match=yes, idx=list, pattern="/B"'
+        assert a.ask("get acl #4 127.1.2.3") == 'type=ip, case=sensitive, match=yes, idx=tree, pattern="127.0.0.0/8"'
+        served = lambda path: body(a, path).split()[0]
+        assert [served(p) for p in ("/abc", "/b", "/cccc", "/dddd", "/ee", "/", "/eeee")] == ["none", "named", "named", "named", "small", "small", "none"]
+        assert a.ask("add acl #1 /eeee") == "" and served("/EEEE") == "named" and listed(a, "acl #1") == ["/a", "/B", "/eeee"]
+        assert a.ask("del acl #1 /B") == "" and served("/b") == "none" and listed(a, "acl #1") == ["/a", "/eeee"]
+        assert a.ask("del acl #0 3") == "" and served("/ee") == "none" and served("/") == "small"
+        assert a.ask("add acl #0 4:6") == "" and served("/eeee") == "small" and listed(a, "acl #0") == ["90:100", ":1", "4:6"]
+        assert a.ask("clear acl #4") == "" and served("/a") == "none" and listed(a, "acl #4") == []
+        assert a.ask("add acl #4 127.0.0.1") == "" and served("/a") == "named"
+        assert a.ask("del acl #1 /nobody") == "Key not found."
+        assert a.ask("add acl #33 /x") == "Unknown ACL identifier. Please use #<id> or <file>."
+
+
 SESSIONS = """
 listen t
     mode tcp

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Patterns that an ACL has in its line. They are found without a lock, and from the first change on, which makes entries of
+ * them, as those of a file are.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rules/map_object.h"
+
+struct map_view *map_inline(struct rule_shared *s, const char *criterion, const struct patterns *written, _Atomic bool *changed,
+			    struct rule_error *e)
+{
+	struct map *m = map_new(s, "");
+	struct map_view *v;
+	char use[512];
+
+	if (!m) {
+		rule_fail(e, "%s", "");
+		return NULL;
+	}
+	snprintf(use, sizeof(use), "acl '%.*s' file '%.300s' line %u", (int)strcspn(criterion, "(,"), criterion, s->file ? s->file : "", s->line);
+	m->uses = strdup(use);
+	v = m->uses ? map_view(m, written->match, written->ignore_case, e) : NULL;
+	m->written = written;
+	m->changed = changed;
+	return v;
+}
+
+void map_set_number(struct map *m, unsigned id)
+{
+	m->id = id;
+	m->id_given = true;
+}
+
+/* From `first` on; NULL: no more. They are few. */
+static const struct map *next_given(const struct map *first)
+{
+	while (first && !first->id_given)
+		first = first->next;
+	return first;
+}
+
+static bool is_given(const struct map *given, unsigned id)
+{
+	while (given && given->id != id)
+		given = next_given(given->next);
+	return given;
+}
+
+void maps_number(struct rule_shared *s)
+{
+	const struct map *given = next_given(s->maps);
+	unsigned next = 0;
+
+	for (struct map *m = s->maps; m; m = m->next) {
+		if (m->id_given)
+			continue;
+		while (is_given(given, next))
+			next++;
+		m->id = next++;
+	}
+}
+
+bool map_is_inline(const struct map *m)
+{
+	return m->written;
+}
+
+bool map_is_as_written(const struct map *m)
+{
+	return m->written && !atomic_load_explicit(m->changed, memory_order_relaxed);
+}
+
+/* As an entry has it: as it was written, operators as ranges. NULL: no memory. */
+static char *text_of_pattern(const struct patterns *all, const struct pattern *p)
+{
+	bool number = (all->match == MATCH_INT || all->match == MATCH_LEN) && !all->versions;
+	char text[64];
+	size_t len = 0;
+
+	if (all->match == MATCH_BIN) {
+		char *hex = malloc(2 * p->text.len + 1);
+
+		for (size_t i = 0; hex && i < p->text.len; i++)
+			snprintf(hex + 2 * i, 3, "%02X", (unsigned char)p->text.at[i]);
+		if (hex)
+			hex[2 * p->text.len] = '\0';
+		return hex;
+	}
+	if (!number)
+		return strndup(p->text.at, p->text.len);
+	if (p->low != INT64_MIN || p->low == p->high)
+		len += (size_t)snprintf(text, sizeof(text), "%lld", (long long)p->low);
+	if (p->low != p->high)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, ":");
+	if (p->low != p->high && p->high != INT64_MAX)
+		snprintf(text + len, sizeof(text) - len, "%lld", (long long)p->high);
+	return strdup(text);
+}
+
+void map_each_written(const struct map *m, bool (*fn)(void *userdata, uint64_t id, const char *key, const char *value), void *userdata)
+{
+	bool more = true;
+
+	for (unsigned i = 0; i < m->written->n && more; i++) {
+		char *text = text_of_pattern(m->written, &m->written->at[i]);
+
+		more = text && fn(userdata, i + 1, text, NULL);
+		free(text);
+	}
+}
+
+struct taking {
+	struct map *map;
+	struct rule_error *e;
+	bool ok;
+};
+
+static bool take(void *userdata, uint64_t id, const char *key, const char *value)
+{
+	struct taking *t = userdata;
+
+	return t->ok = map_add(t->map, key, value, t->e);
+}
+
+bool map_may_change(struct map *m, struct rule_error *e)
+{
+	struct taking t = {m, e, true};
+
+	if (!map_is_as_written(m))
+		return true;
+	if (m->written->match == MATCH_FOUND || m->written->match == MATCH_BOOL || m->written->versions)
+		return rule_fail(e, "These patterns stay as they are written.");
+	map_each_written(m, take, &t);
+	if (t.ok)
+		atomic_store_explicit(m->changed, true, memory_order_release);
+	else
+		map_clear(m);
+	return t.ok;
+}
