@@ -15,6 +15,8 @@
 #include "worker.h"
 #include "fnv1a.h"
 
+#define MANY_SERVERS 64u
+
 static uint64_t id_of(const struct server *s)
 {
 	return (uintptr_t)s;
@@ -246,7 +248,10 @@ static int join_group(struct lb_group *g, const struct server *s)
 	return e ? e : tell_group(g, s);
 }
 
-/* Under `editing`. Where there are tens of thousands of backends most are not asked for long: who picks first makes it. */
+/*
+ * Under `editing`. Where there are tens of thousands of backends most are not asked for long: who picks first makes it. Of
+ * many servers that would take so long that the clients of that worker felt it: it is made before.
+ */
 static int make_group(struct pool *p)
 {
 	const struct server *s;
@@ -502,6 +507,8 @@ int pool_sync(struct pool *p, const struct set *set, const struct backend *b)
 	pthread_mutex_lock(&p->editing);
 	if (!e && p->group)
 		e = lb_group_commit(p->group);
+	else if (!e && b->n_servers >= MANY_SERVERS)
+		e = make_group(p);
 	pthread_mutex_unlock(&p->editing);
 	return e;
 }
