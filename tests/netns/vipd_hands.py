@@ -179,6 +179,8 @@ def main(vipd):
         for hand in HANDS:
             run(hand)
             wait_for(f"what was before '{hand}'", is_right)
+        log = pathlib.Path("log").read_text()
+        assert log.count("vrrp.51 was deleted by somebody else") == 1, log
         wait_for("an advert", lambda: wire.heard)
         assert "other@" not in links(), "the one that was renamed is still there\n" + links()
         assert wire.macs == {MAC} and not wire.zero, (wire.macs, wire.zero, pathlib.Path("log").read_text())

@@ -195,6 +195,7 @@ static void on_link(void *userdata, const struct ha_net_link *now, const struct 
 		} else if (before && w->link.ifindex == now->ifindex) {
 			if (w->is_vmac)
 				log_warn("somebody else renamed %s to %s: it is made again", w->name, now->name);
+			w->right_ifindex = 0;
 			follow(k, w, &(struct ha_net_link){0});
 		}
 	}

@@ -72,6 +72,8 @@ static int audit_one(struct kernel *k, const struct conf_instance *i, const stru
 	w->error = r;
 	if (r < 0)
 		return r;
+	if (w->right_ifindex && w->right_ifindex != l.ifindex && w->alias_parent == o.parent)
+		log_warn("(%s) %s was deleted by somebody else: it is made again", i->name, m->name);
 	say_lack(i, w, ha_net_error_text(k->net));
 	keep_alias(k, w, o.parent, &l);
 	w->link = l;
@@ -165,21 +167,25 @@ bool vmac_is_up(struct kernel *k, const struct conf_instance *i)
 	return true;
 }
 
-/* It was there, and somebody deleted it: made again it takes the settings of its interface back with it. */
-static bool was_there(struct kernel *k, const struct conf_vmac *m, uint32_t parent)
+/* 0, HA_NET_ALREADY or -errno. */
+static int remove_ours(struct kernel *k, const struct ha_vrrp_vmac_opts *o, struct watched *w)
 {
-	const struct watched *w = watched_find(k, m->name);
+	int r = ha_vrrp_vmac_remove(k->net, o);
 
-	return w && w->alias_parent == parent;
+	if (!r && w)
+		w->right_ifindex = w->alias_parent = 0;
+	return r;
 }
 
+/* One that somebody deleted is made again: it takes the settings of its interface back with it. */
 static void remove_one(struct kernel *k, const struct conf_instance *i, const struct conf_vmac *m)
 {
 	const struct ha_vrrp_vmac_opts o = opts_of(k, i, m);
-	int r = o.parent ? ha_vrrp_vmac_remove(k->net, &o) : 0;
+	struct watched *w = watched_find(k, m->name);
+	int r = o.parent ? remove_ours(k, &o, w) : 0;
 
-	if (r == HA_NET_ALREADY && was_there(k, m, o.parent) && audit_one(k, i, m) >= 0)
-		r = ha_vrrp_vmac_remove(k->net, &o);
+	if (r == HA_NET_ALREADY && w && w->alias_parent == o.parent && audit_one(k, i, m) >= 0)
+		r = remove_ours(k, &o, w);
 	if (r < 0)
 		say_failure(k, i, m, "remove", r);
 }
