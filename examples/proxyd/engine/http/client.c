@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A client's connection: requests are read from it, answers given to it. */
-#include "engine/refused.h"
-#include "engine/count.h"
-#include "engine/greeting.h"
-#include "engine/io.h"
-#include "engine/rule_store.h"
+#include "http.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,6 +8,12 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "engine/count.h"
+#include "engine/greeting.h"
+#include "engine/io.h"
+#include "engine/refused.h"
+#include "engine/rule_store.h"
 
 /* ---- Bytes that wait ---- */
 
@@ -344,13 +346,10 @@ static uint32_t receive(struct worker *w, struct client *c, uint32_t have)
 			c->readable = false;
 		return (uint32_t)n;
 	}
-	if (n < 0 && errno == EAGAIN) {
+	if (n < 0 && errno == EAGAIN)
 		c->readable = false;
-	} else if (n == 0) {
+	else if (n == 0 || errno != EINTR) /* a FIN, or a reset */
 		no_more(w, c);
-	} else if (errno != EINTR) { /* a reset */
-		no_more(w, c);
-	}
 	return 0;
 }
 
@@ -633,6 +632,16 @@ void client_event(struct worker *w, struct client *c, uint32_t events)
 		set_list(w, c, CLIENT_ON_AGAIN);
 }
 
+/* Its time is over, and no page is owed to it: it takes no bytes, it was to leave, or it has asked for nothing. */
+static bool goes_silently(const struct worker *w, const struct client *c)
+{
+	if (c->out || c->lingering)
+		return true;
+	if (is_leaving(w, c) && client_close_ns(w, c) <= w->now_ns)
+		return true;
+	return !c->in && (c->not_first || c->frontend->http->ignores_probes);
+}
+
 void client_expired(struct worker *w, struct client *c)
 {
 	uint64_t deadline = client_deadline(w, c);
@@ -652,16 +661,13 @@ void client_expired(struct worker *w, struct client *c)
 		exchange_fail(w, x, c->out ? 0 : 408, 'c', 'D');
 		if (c->out)
 			client_close(w, c);
-	} else if (!handle_is_ready(&c->h)) {
-		if (c->greeting)
-			greeting_failed(w, &ENDS(c));
-		else
-			shake_failed(w, &ENDS(c), c->h.tls);
-		client_close(w, c);
 	} else if (c->greeting) {
 		greeting_failed(w, &ENDS(c));
 		client_close(w, c);
-	} else if (c->out || c->lingering || (is_leaving(w, c) && client_close_ns(w, c) <= w->now_ns) || (!c->in && (c->not_first || c->frontend->http->ignores_probes))) {
+	} else if (!handle_is_ready(&c->h)) {
+		shake_failed(w, &ENDS(c), c->h.tls);
+		client_close(w, c);
+	} else if (goes_silently(w, c)) {
 		client_close(w, c);
 	} else {
 		refuse(w, c, 408, H1_FAULT_NONE, 'c');
