@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* The answer on its way to the client. */
-#include "engine/compress.h"
-#include "engine/count.h"
-#include "engine/refused.h"
-#include "engine/io.h"
+#include "http.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#include "engine/compress.h"
+#include "engine/count.h"
+#include "engine/io.h"
+#include "engine/refused.h"
 
 /* ---- Its head ---- */
 

@@ -6,12 +6,13 @@
  *	rewrite  the server sets it, we put the name of the server into it
  *	prefix   the server sets it, we put the name of the server and "~" before its value
  */
+#include "http.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "http.h"
 #include "cacheable.h"
 #include "engine/rule_run.h"
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* option originalto, option forwarded: where a request came from and what it came to. */
+#include "http.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "http.h"
 #include "engine/log/facts.h"
 #include "rules/expr.h"
 

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* A request: how it begins, what is changed in its head, and how it ends. */
-#include "engine/ask.h"
-#include "engine/name_ask.h"
-#include "engine/balance_key.h"
-#include "engine/compress.h"
-#include "engine/count.h"
-#include "engine/io.h"
 #include "http.h"
-#include "engine/log/facts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "engine/ask.h"
+#include "engine/balance_key.h"
+#include "engine/compress.h"
+#include "engine/count.h"
+#include "engine/io.h"
+#include "engine/log/facts.h"
+#include "engine/name_ask.h"
 
 #define SPARES_MAX 1024
 

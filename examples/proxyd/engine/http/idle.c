@@ -7,6 +7,7 @@
  * half of what is too much is closed in each.
  */
 #include "http.h"
+
 #include "engine/io.h"
 
 static struct server_worker *mine(const struct worker *w, struct server *s)

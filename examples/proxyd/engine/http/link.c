@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Connections to servers that speak HTTP: opened, used, idle, used again. */
-#include "engine/count.h"
-#include "engine/io.h"
+#include "http.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,6 +8,9 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "engine/count.h"
+#include "engine/io.h"
 
 void link_close(struct worker *w, struct link *l)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Answers of our own, and what is told of messages that were refused. */
-#include "compose.h"
+#include "http.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "compose.h"
 #include "engine/log/facts.h"
 #include "http_reason.h"
 #include "log.h"

@@ -3,12 +3,7 @@
  * Where rules meet requests and answers, in HAProxy's order: the frontend's rules, the choice of a
  * backend, its rules; on the way back the backend's, then the frontend's.
  */
-#include "compose.h"
-#include "engine/ask.h"
-#include "errorfile.h"
-#include "engine/name_ask.h"
-#include "engine/log/facts.h"
-#include "engine/rule_run.h"
+#include "http.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -19,7 +14,13 @@
 #include <sys/socket.h>
 
 #include "cfg/rules.h"
+#include "compose.h"
+#include "engine/ask.h"
+#include "engine/log/facts.h"
+#include "engine/name_ask.h"
+#include "engine/rule_run.h"
 #include "engine/rule_store.h"
+#include "errorfile.h"
 #include "rules/unique_id.h"
 
 #define ANSWER_MAX (2 * HTTP_HEAD_MAX)

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* A request on its way to a server: which one, over which connection, and what if that fails. */
-#include "engine/ask.h"
 #include "http.h"
-#include "engine/io.h"
-#include "engine/rule_run.h"
-#include "engine/rule_store.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#include "engine/ask.h"
+#include "engine/io.h"
+#include "engine/rule_run.h"
+#include "engine/rule_store.h"
 
 bool exchange_keep(struct worker *w, struct exchange *x, const char *data, size_t len)
 {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The worker's side of the statistics page: is this request for it, and may this client see it? */
+#include "http.h"
+
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>

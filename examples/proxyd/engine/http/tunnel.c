@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* After 101 or an answered CONNECT: both sockets become a TCP session. */
-#include "engine/count.h"
-#include "engine/io.h"
 #include "http.h"
-#include "engine/log/facts.h"
 
 #include <stdlib.h>
 #include <sys/epoll.h>
+
+#include "engine/count.h"
+#include "engine/io.h"
+#include "engine/log/facts.h"
 
 /* The sockets, and the bytes that wait for each, are the session's now. */
 static void take_sockets(struct session *s, struct client *c, struct link *l)

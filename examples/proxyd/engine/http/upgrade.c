@@ -5,10 +5,11 @@
  * a backend of mode tcp.
  */
 #include "http.h"
-#include "engine/rule_store.h"
 
 #include <stdlib.h>
 #include <sys/epoll.h>
+
+#include "engine/rule_store.h"
 
 static void end(struct worker *w, struct session *s)
 {

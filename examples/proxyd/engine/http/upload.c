@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The body of a request: from the client to the server. */
-#include "engine/ask.h"
 #include "http.h"
-#include "engine/io.h"
 
 #include <errno.h>
+
+#include "engine/ask.h"
+#include "engine/io.h"
 
 static void stop_upload(struct exchange *x)
 {

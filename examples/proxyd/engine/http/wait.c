@@ -5,10 +5,11 @@
  * "http-response wait-for-body" and "pause" do the same with an answer, which is kept with the exchange.
  */
 #include "http.h"
-#include "engine/io.h"
 
 #include <errno.h>
 #include <string.h>
+
+#include "engine/io.h"
 
 static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* What a worker does for all its HTTP connections: memory, reload, the end. */
 #include "http.h"
-#include "engine/io.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+
+#include "engine/io.h"
 
 struct http_worker *http_worker_new(void)
 {
