@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The PostgreSQL probe: the startup message, and the login up to ReadyForQuery (protocol 3.0). */
+#include <endian.h>
 #include <stdio.h>
 
 #include "reply.h"
@@ -173,7 +174,7 @@ static bool offers_scram(struct reader *r)
 static enum health_step send_scram_first(struct pgsql_state *s, const struct sql_config *c,
 					 struct reader *r, struct health_probe_io *io)
 {
-	const uint64_t salt[2] = {io->now_ns, io->nonce};
+	const uint64_t salt[2] = {htole64(io->now_ns), htole64(io->nonce)};
 	struct writer w = begin_password(s), len;
 
 	if (!offers_scram(r))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The RADIUS probe: Access-Request or Status-Server, and an answer whose authenticators are right. */
+#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -181,10 +182,10 @@ static enum health_step radius_open(void *state, const void *config, struct heal
 	const struct radius_config *c = config;
 	struct radius_state *s = state;
 	uint8_t hash[HEALTH_HASH_MAX_BYTES];
-	uint64_t seed[2] = {io->now_ns, io->nonce};
+	uint64_t seed[2] = {htole64(io->now_ns), htole64(io->nonce)};
 	size_t len;
 
-	/* Unforeseeable to who does not know the secret, as RFC 2865 §3 wants it. */
+	/* Unforeseeable to who does not know the secret, as RFC 2865 §3 wants it; the same on any machine. */
 	if (c->crypto->hmac(HEALTH_HASH_MD5, c->secret, strlen(c->secret), seed, sizeof(seed),
 			    hash) < 0)
 		return reply_over(io, HEALTH_NEUTRAL, HEALTH_CODE_SOCKERR, 0,

@@ -21,6 +21,18 @@ static struct ha_net_address address(const char *text)
 	return a;
 }
 
+static struct nl_msg message(uint8_t *buf, struct writer *w)
+{
+	struct reader r;
+	struct nl_msg msg;
+
+	nl_msg_end(w, 0);
+	assert_false(w->bad);
+	r = reader_of(buf, writer_len(w));
+	assert_true(nl_msg_next(&r, &msg));
+	return msg;
+}
+
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 static void an_address_has_these_bytes(void **state)
 {
@@ -73,17 +85,6 @@ static void a_removal_names_the_address_only(void **state)
 	net_codec_put_address_name(&w, &a);
 	assert_int_equal(writer_len(&w), sizeof(golden));
 	assert_memory_equal(buf, golden, sizeof(golden));
-}
-static struct nl_msg message(uint8_t *buf, struct writer *w)
-{
-	struct reader r;
-	struct nl_msg msg;
-
-	nl_msg_end(w, 0);
-	assert_false(w->bad);
-	r = reader_of(buf, writer_len(w));
-	assert_true(nl_msg_next(&r, &msg));
-	return msg;
 }
 
 static void a_macvlan_has_these_bytes(void **state)
