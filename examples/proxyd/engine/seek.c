@@ -37,7 +37,8 @@ static bool takes_any(const struct seeker_more *m)
 static void give_back(struct worker *w, struct pool *p, struct server *s, const struct lb_outcome *o)
 {
 	lb_done(p->worker[w->index].picker, (uintptr_t)s, o);
-	atomic_fetch_sub_explicit(&s->n_sessions, 1, memory_order_relaxed);
+	/* Sequentially consistent: who sets its bit in `waiting` looks at the counts afterwards, we count and look at the bit. */
+	atomic_fetch_sub(&s->n_sessions, 1);
 }
 
 /* As HAProxy counts: who left a server and was given the same again has only tried once more. */
