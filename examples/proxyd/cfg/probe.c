@@ -202,10 +202,12 @@ static void read_connect(struct reader *r, size_t i)
 		} else if (!strcmp(word, "port") && i + 1 < r->line->n) {
 			if (!cfg_read_check_port(r, ++i, &s->port))
 				return;
+		} else if (!strcmp(word, "proto") && !strcmp(word_at(r, i + 1), "none")) {
+			i++;
 		} else if (!cfg_read_connect(r, &i, &c)) {
 			say(r, DIAG_ERROR, i,
 			    "\"%s\" of tcp-check connect is unknown, or not supported by this version: write "
-			    "port NUMBER or EXPRESSION, addr ADDRESS, default, ssl, sni NAME, alpn LIST, send-proxy, via-socks4, linger or comment TEXT",
+			    "port NUMBER or EXPRESSION, addr ADDRESS, default, ssl, sni NAME, alpn LIST, proto none, send-proxy, via-socks4, linger or comment TEXT",
 			    word);
 			return;
 		}
