@@ -146,6 +146,13 @@ wait_for 30 "the refusal" says r1 "is not taken: the old configuration goes on" 
 [ ! -s "$LAB_DIR/r1/monitor.log" ] || fail "no address changes" "$(cat "$LAB_DIR/r1/monitor.log")"
 good "a file that cannot run is refused as a whole"
 
+configure r1 200 $vip/24
+sed -i '/virtual_ipaddress {/q' "$LAB_DIR/r1/keepalived.conf" # somebody is still writing it
+kill -HUP "${vipd_pid[r1]}"
+wait_for 30 "the refusal" says r1 "ends in the middle of a block" || fail "half a file is refused" "$(tail -n 3 "$LAB_DIR/r1/vipd.log")"
+[ ! -s "$LAB_DIR/r1/monitor.log" ] || fail "no address changes" "$(cat "$LAB_DIR/r1/monitor.log")"
+good "a file that ends in the middle of a block is refused"
+
 : >"$LAB_DIR/r1/keepalived.conf"
 kill -HUP "${vipd_pid[r1]}"
 wait_for 30 "the refusal" says r1 "To give up all of them, stop vipd" || fail "an empty file is refused" "$(tail -n 3 "$LAB_DIR/r1/vipd.log")"

@@ -642,6 +642,7 @@ struct conf {
 	size_t n_reals, n_checks; /* of all virtual servers */
 	size_t n_instances, n_groups, n_scripts, n_misc, n_virtuals, n_watches;
 	uint32_t n_lines;	   /* routes and rules */
+	bool ends_within;	   /* its file ends in the middle of a block */
 	struct conf_chunk *memory; /* all of the above, in conf/memory.c */
 };
 

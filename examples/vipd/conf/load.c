@@ -53,8 +53,11 @@ static int load(struct conf_parse *p, const struct conf_source *source, bool rep
 					 .repair = repair,
 					 .fn = take_statements,
 					 .userdata = p};
-	int e = conf_tree_read(p->memory, p->scratch, &o, p->diag, ret_lacks);
+	struct conf_tree_end end = {0};
+	int e = conf_tree_read(p->memory, p->scratch, &o, p->diag, &end);
 
+	*ret_lacks = end.lacks;
+	p->conf->ends_within = end.within;
 	if (e < 0) {
 		diag_add(p->diag, DIAG_ERROR, &whole,
 			 "cannot read the configuration: %s. Name another one with -f FILE",

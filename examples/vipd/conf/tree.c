@@ -171,7 +171,7 @@ static void on_line(void *userdata, const struct conf_line *l)
 }
 
 int conf_tree_read(struct conf_memory *kept, struct conf_memory *scratch,
-		   const struct conf_tree_opts *o, struct diag *d, bool *ret_lacks)
+		   const struct conf_tree_opts *o, struct diag *d, struct conf_tree_end *ret)
 {
 	struct conf_memory lines = {.parent = kept};
 	struct builder b = {
@@ -197,7 +197,7 @@ int conf_tree_read(struct conf_memory *kept, struct conf_memory *scratch,
 	hand_out(&b);
 	conf_chunks_free(lines.chunks);
 	kept->on_failure = outer;
-	*ret_lacks = b.lacking > 0;
+	*ret = (struct conf_tree_end){.lacks = b.lacking > 0, .within = b.depth > 0};
 	return e;
 }
 

@@ -35,13 +35,17 @@ struct conf_tree_opts {
 	void *userdata;
 };
 
+struct conf_tree_end {
+	bool lacks;  /* there were more "{" than "}": reading it once more with `repair` finds more; else nothing is to be guessed */
+	bool within; /* a block */
+};
+
 /*
- * The file and what it includes, a few statements at a time: thousands of blocks need the memory of one. *ret_lacks: there were more "{"
- * than "}", so that reading it once more with `repair` finds more; else nothing is to be guessed. 0, or -errno when the
+ * The file and what it includes, a few statements at a time: thousands of blocks need the memory of one. 0, or -errno when the
  * first file cannot be read.
  */
 int conf_tree_read(struct conf_memory *kept, struct conf_memory *scratch,
-		   const struct conf_tree_opts *o, struct diag *d, bool *ret_lacks);
+		   const struct conf_tree_opts *o, struct diag *d, struct conf_tree_end *ret);
 
 /* Statements as text that reads as the same. At most CONF_DEPTH_MAX blocks are in one another. */
 void conf_tree_write(const struct conf_node *first, FILE *to);

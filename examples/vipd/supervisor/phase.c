@@ -313,13 +313,14 @@ static struct conf *load_marked(const struct supervisor *s)
 }
 
 /*
- * A file that was cut short, or is empty, would take every address and service away: that is never what a
- * reload is for.
+ * A file that was cut short, or is empty, would take addresses and services away: that is never what a reload is for. One that lacked a
+ * brace all the time is taken as ever.
  */
 static struct conf *load_next(const struct supervisor *s)
 {
 	static const char goes_on[] = "the old configuration goes on";
 	const char *file = s->options->file;
+	bool cut_short, left_empty;
 	struct conf *next;
 
 	if (access(file, R_OK) < 0) {
@@ -329,11 +330,14 @@ static struct conf *load_next(const struct supervisor *s)
 	next = load_marked(s);
 	if (!next)
 		log_err("%s is not taken: %s", file, goes_on);
-	if (!next || !conf_is_empty(next) || conf_is_empty(s->conf))
+	cut_short = next && next->ends_within && !s->conf->ends_within;
+	left_empty = next && conf_is_empty(next) && !conf_is_empty(s->conf);
+	if (cut_short)
+		log_err("%s ends in the middle of a block, as if it were still being written: %s. vipd -t says where", file, goes_on);
+	else if (left_empty)
+		log_err("%s has no vrrp_instance and no virtual_server left: %s. To give up all of them, stop vipd", file, goes_on);
+	if (!cut_short && !left_empty)
 		return next;
-	log_err("%s has no vrrp_instance and no virtual_server left: %s. To give up all of them, "
-		"stop vipd",
-		file, goes_on);
 	conf_free(next);
 	return NULL;
 }
