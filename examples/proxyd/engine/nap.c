@@ -14,7 +14,8 @@
 
 /* Lengths, in steps. */
 #define STEP_US 50
-#define MOST 4u /* at first, too */
+#define FEW 3u	/* at first */
+#define MOST 4u /* of many at first, too */
 #define BURST 1u
 #define BURST_MOST 2u
 #define WAITING 6u /* fewer than one in so many wait for a server: they ask when they like */
@@ -31,7 +32,8 @@
 void nap_init(struct nap *n, uint64_t now_ns)
 {
 	*n = (struct nap){.rate_since_ns = now_ns};
-	n->few = n->many = (struct nap_search){.length = MOST, .most = MOST, .other = NAP_SHORTER};
+	n->few = (struct nap_search){.length = FEW, .most = MOST};
+	n->many = (struct nap_search){.length = MOST, .most = MOST, .other = NAP_SHORTER};
 	n->burst = (struct nap_search){.length = BURST, .most = BURST_MOST};
 }
 
