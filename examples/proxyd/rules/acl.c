@@ -159,9 +159,7 @@ static bool list_patterns(const struct acl_reader *r, struct acl_test *t, const 
 	if (!r->memory->shared)
 		return true;
 	t->list = map_inline(r->memory->shared, criterion, &t->patterns, &t->changed, e);
-	if (t->list && number)
-		map_set_number(map_of_view(t->list), (unsigned)id);
-	return t->list;
+	return t->list && (!number || map_set_number(r->memory->shared, map_of_view(t->list), (unsigned)id, e));
 }
 
 static bool read_patterns(const struct acl_reader *r, struct acl_test *t, const char *const *word,

@@ -63,8 +63,8 @@ struct map *map_of_view(const struct map_view *v);
 bool map_is_inline(const struct map *m);
 /* The control thread's: before a change. False with e->text: these cannot be changed. */
 bool map_may_change(struct map *m, struct rule_error *e);
-/* Of "-u". The others get the first ones that are free, once all are there. */
-void map_set_number(struct map *m, unsigned id);
+/* Of "-u"; false with e->text: another has it. Those without get the first ones that are free, once all are there. */
+bool map_set_number(struct rule_shared *s, struct map *m, unsigned id, struct rule_error *e);
 void maps_number(struct rule_shared *s);
 
 const char *map_name(const struct map *m);

@@ -28,12 +28,6 @@ struct map_view *map_inline(struct rule_shared *s, const char *criterion, const 
 	return v;
 }
 
-void map_set_number(struct map *m, unsigned id)
-{
-	m->id = id;
-	m->id_given = true;
-}
-
 /* From `first` on; NULL: no more. They are few. */
 static const struct map *next_given(const struct map *first)
 {
@@ -42,11 +36,23 @@ static const struct map *next_given(const struct map *first)
 	return first;
 }
 
-static bool is_given(const struct map *given, unsigned id)
+/* Who has it, of the given ones. */
+static const struct map *given_to(const struct map *given, unsigned id)
 {
 	while (given && given->id != id)
 		given = next_given(given->next);
 	return given;
+}
+
+bool map_set_number(struct rule_shared *s, struct map *m, unsigned id, struct rule_error *e)
+{
+	const struct map *other = given_to(next_given(s->maps), id);
+
+	if (other)
+		return rule_fail(e, "the number %u is taken by %s: choose another", id, other->uses);
+	m->id = id;
+	m->id_given = true;
+	return true;
 }
 
 void maps_number(struct rule_shared *s)
@@ -57,7 +63,7 @@ void maps_number(struct rule_shared *s)
 	for (struct map *m = s->maps; m; m = m->next) {
 		if (m->id_given)
 			continue;
-		while (is_given(given, next))
+		while (given_to(given, next))
 			next++;
 		m->id = next++;
 	}
