@@ -420,19 +420,14 @@ static int stage(struct pool *p, struct server *s)
 static int sync_server(struct pool *p, struct server *s, const struct cfg_server *c,
 		       unsigned priority)
 {
-	int e;
-
 	server_admin_read(s, c);
 	atomic_store(&s->minconn, c->minconn);
 	atomic_store(&s->maxqueue, c->maxqueue);
 	atomic_store(&s->maxconn, s->admin.maxconn);
 	s->serves = server_serves(s);
 	s->balanced = server_balanced(s);
-	pthread_mutex_lock(&p->editing);
 	s->wanted.priority = priority;
-	e = stage(p, s);
-	pthread_mutex_unlock(&p->editing);
-	return e;
+	return stage(p, s);
 }
 
 static void count_up(struct pool *p)
@@ -459,20 +454,15 @@ static void count_up(struct pool *p)
 /* Slow start is a group's from the beginning: it knows who was there before. */
 static int configure(struct pool *p, const struct lb_group_opts *o)
 {
-	int e = 0;
+	int e = !p->group && o->slow_start_ns ? make_group(p) : 0;
 
-	pthread_mutex_lock(&p->editing);
-	if (!p->group && o->slow_start_ns)
-		e = make_group(p);
-	if (!e) {
-		p->balance = *o;
-		e = p->group ? lb_group_configure(p->group, o) : 0;
-	}
-	pthread_mutex_unlock(&p->editing);
-	return e;
+	if (e)
+		return e;
+	p->balance = *o;
+	return p->group ? lb_group_configure(p->group, o) : 0;
 }
 
-int pool_sync(struct pool *p, const struct set *set, const struct backend *b)
+static int sync_all(struct pool *p, const struct set *set, const struct backend *b)
 {
 	const struct cfg_proxy *proxy = b->proxy;
 	struct lb_group_opts o = group_opts(proxy, p->balance.slow_start_ns);
@@ -484,9 +474,7 @@ int pool_sync(struct pool *p, const struct set *set, const struct backend *b)
 		e = configure(p, &o);
 	TAILQ_FOREACH (s, &p->servers, entry)
 		if (s->member && s->in != set) {
-			pthread_mutex_lock(&p->editing);
 			leave_group(s);
-			pthread_mutex_unlock(&p->editing);
 			check_end(s);
 			agent_end(s);
 			resolve_end(s);
@@ -504,11 +492,20 @@ int pool_sync(struct pool *p, const struct set *set, const struct backend *b)
 	if (!e && p->balance.slow_start_ns != o.slow_start_ns) /* after them, as in HAProxy: who is there at the start has its whole share at once */
 		e = configure(p, &o);
 	count_up(p);
-	pthread_mutex_lock(&p->editing);
 	if (!e && p->group)
-		e = lb_group_commit(p->group);
-	else if (!e && b->n_servers >= MANY_SERVERS)
-		e = make_group(p);
+		return lb_group_commit(p->group);
+	if (!e && b->n_servers >= MANY_SERVERS)
+		return make_group(p);
+	return e;
+}
+
+/* In one go: a worker that picks first meanwhile, and makes the group, would find servers gone and the new ones not there yet. */
+int pool_sync(struct pool *p, const struct set *set, const struct backend *b)
+{
+	int e;
+
+	pthread_mutex_lock(&p->editing);
+	e = sync_all(p, set, b);
 	pthread_mutex_unlock(&p->editing);
 	return e;
 }
