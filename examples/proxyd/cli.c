@@ -275,8 +275,7 @@ static bool read_value(const char *arg, const char *value, struct cli *c)
 	} else if (!strcmp(arg, "-S")) {
 		c->master = value;
 	} else if (!strcmp(arg, "-L")) {
-		c->localpeer_given = true;
-		return !setenv("HAPROXY_LOCALPEER", value, 1);
+		c->localpeer = value;
 	} else if (!strcmp(arg, "-m")) {
 		char *end;
 		unsigned long n = strtoul(value, &end, 10);
@@ -292,12 +291,9 @@ static bool read_value(const char *arg, const char *value, struct cli *c)
 
 int cli_parse(int argc, char **argv, struct cli *ret)
 {
-	char host[256];
 	int i;
 
 	*ret = (struct cli){0};
-	if (!gethostname(host, sizeof(host))) /* configurations may ask for it */
-		setenv("HAPROXY_LOCALPEER", host, 1);
 	for (i = 1; i < argc; i++) {
 		const char *arg = argv[i];
 

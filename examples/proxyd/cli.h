@@ -17,7 +17,7 @@ struct cli {
 	size_t n_paths;
 	bool check, quiet, verbose, ignore_unresolved;
 	bool diagnose;		  /* -dD */
-	bool localpeer_given;	  /* -L */
+	const char *localpeer;	  /* -L; NULL: the host's name */
 	bool zero_warning;	  /* -dW */
 	bool json, migrate;	  /* --json, --migrate: they check and print */
 	unsigned memory_mb;	  /* -m; 0: no limit */

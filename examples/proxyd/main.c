@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -40,17 +41,29 @@ struct daemon {
 
 /* ---- Configuration ---- */
 
+/* Configurations may ask for it, and "localpeer" of the one before has changed it. */
+static void name_this_node(const struct cli *cli)
+{
+	char host[256];
+
+	if (cli->localpeer || !gethostname(host, sizeof(host)))
+		setenv("HAPROXY_LOCALPEER", cli->localpeer ? cli->localpeer : host, 1);
+}
+
 /* NULL: no memory, told. What was found is in `d`. */
 static struct cfg *read_files(const struct cli *cli, struct migrate *m, struct diag *d)
 {
 	struct cfg *cfg = NULL;
-	int e = cfg_load(
+	int e;
+
+	name_this_node(cli);
+	e = cfg_load(
 	    &(struct cfg_load_opts){
 		.path = cli->path,
 		.n_paths = cli->n_paths,
 		.ignore_unresolved = cli->ignore_unresolved,
 		.diagnose = cli->diagnose,
-		.localpeer_given = cli->localpeer_given,
+		.localpeer_given = cli->localpeer,
 		.upgraded = m ? migrate_note : NULL,
 		.userdata = m,
 	    },

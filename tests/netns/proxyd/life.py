@@ -823,6 +823,18 @@ def test_reload_changes_send_proxy(binary):
         assert p.ask() == "hello"
 
 
+def test_reload_forgets_the_name_of_the_node(binary):
+    """Without "localpeer" it is the host's again, or that of -L, which goes before it."""
+    with tempfile.TemporaryDirectory() as folder:
+        plain = config(listen(farm(1))).replace("global\n", f"global\n    stats socket {folder}/api level admin\n")
+        for args, host in (((), socket.gethostname()), (("-L", "given"), "given")):
+            with Proxy(binary, plain.replace("global\n", "global\n    localpeer here\n"), args=args) as p:
+                name = lambda: ask_api(f"{folder}/api", "show env HAPROXY_LOCALPEER").strip()
+                assert name() == f"HAPROXY_LOCALPEER={'given' if args else 'here'}"
+                reload(p, plain)
+                assert name() == f"HAPROXY_LOCALPEER={host}"
+
+
 def test_urgent_byte_holds_nothing_back(binary):
     s = Server(echo)
     body = "listen l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:%d\n" % s.port
