@@ -3,6 +3,7 @@
  * Patterns that an ACL has in its line. They are found without a lock, and from the first change on, which makes entries of
  * them, as those of a file are.
  */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,24 @@ void map_each_written(const struct map *m, bool (*fn)(void *userdata, uint64_t i
 	}
 }
 
+#define NETWORK_TEXT (INET6_ADDRSTRLEN + sizeof("/128"))
+
+/* A host's name becomes the address that it had when the configuration was read: names are not looked up at run time. */
+static const char *text_of_network(const struct pattern *p, const char *written, char buf[NETWORK_TEXT])
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	bool is_v4 = p->bits >= 96 && !memcmp(p->ip, mapped, sizeof(mapped));
+	struct sample address;
+	size_t len;
+
+	if (text_to_ip(text_of(written, strcspn(written, "/")), &address))
+		return written;
+	inet_ntop(is_v4 ? AF_INET : AF_INET6, p->ip + (is_v4 ? 12 : 0), buf, INET6_ADDRSTRLEN);
+	len = strlen(buf);
+	snprintf(buf + len, NETWORK_TEXT - len, "/%d", p->bits - (is_v4 ? 96 : 0));
+	return buf;
+}
+
 struct taking {
 	struct map *map;
 	struct rule_error *e;
@@ -127,7 +146,11 @@ struct taking {
 static bool take(void *userdata, uint64_t id, const char *key, const char *value)
 {
 	struct taking *t = userdata;
+	const struct patterns *written = t->map->written;
+	char network[NETWORK_TEXT];
 
+	if (written->match == MATCH_IP)
+		key = text_of_network(&written->at[id - 1], key, network);
 	return t->ok = map_add(t->map, key, value, t->e);
 }
 

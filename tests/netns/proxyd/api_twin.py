@@ -456,6 +456,23 @@ def test_patterns_of_a_line_are_listed_and_changed(binary):
         assert a.ask("add acl #33 /x") == "Unknown ACL identifier. Please use #<id> or <file>."
 
 
+def test_hosts_in_a_line_stay_where_others_come(binary):
+    """They were looked up when the configuration was read."""
+    sections = """
+frontend f
+    bind 127.0.0.1:{port}
+    acl ours src 10.1.1.1 127.1 10.2/16
+    http-request return status 200 content-type text/plain string ours if ours
+    http-request return status 200 content-type text/plain string none
+"""
+    with asked(binary, sections) as a:
+        assert listed(a, "acl #0") == ["10.1.1.1", "127.1", "10.2/16"]
+        assert a.ask("add acl #0 10.0.0.1") == "" and body(a, "/") == "ours"
+        assert len(listed(a, "acl #0")) == 4 and listed(a, "acl #0")[-1] == "10.0.0.1"
+        assert 'match=yes' in a.ask("get acl #0 10.0.0.2") and 'match=no' in a.ask("get acl #0 10.2.0.2")
+        assert a.ask("clear acl #0") == "" and body(a, "/") == "none"
+
+
 SESSIONS = """
 listen t
     mode tcp
