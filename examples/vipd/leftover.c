@@ -29,6 +29,14 @@ static FILE *begin(const char *path)
 	return fd < 0 ? NULL : fdopen(fd, "w");
 }
 
+/* fclose() does not tell of what it lost before. */
+static bool end(FILE *f)
+{
+	bool failed = ferror(f);
+
+	return !fclose(f) && !failed;
+}
+
 /* Beside the one of before, which stays when the disk is full. */
 void leftover_write(const char *pid_file, const struct conf *c)
 {
@@ -47,7 +55,7 @@ void leftover_write(const char *pid_file, const struct conf *c)
 			fprintf(f, "%s %s %u\n", conf_address_device(i, at), ip, at->prefix);
 		}
 	}
-	if (f && !fclose(f) && !rename(next, path))
+	if (f && end(f) && !rename(next, path))
 		return;
 	log_warn("cannot write %s: %s. After a crash of all of vipd, addresses that are no longer configured will stay", path, strerror(errno));
 	unlink(next);

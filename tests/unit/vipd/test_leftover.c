@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* The file of addresses beside the pid file stays whole when a new one cannot be written. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "leftover.h"
+
+#define ADDRESSES_MAX 300 /* more than a buffer of stdio has room for */
+
+static struct conf_address address[ADDRESSES_MAX];
+static struct conf_instance instance = {.name = "one", .addresses = address};
+static struct conf conf = {.instances = &instance, .n_instances = 1};
+
+static void set_limit(rlim_t bytes)
+{
+	struct rlimit l;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &l), 0);
+	l.rlim_cur = bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &l), 0);
+}
+
+static void write_some(const char *pid_file, size_t n)
+{
+	instance.n_addresses = n;
+	leftover_write(pid_file, &conf);
+}
+
+static size_t how_many(const char *pid_file)
+{
+	struct conf *c = leftover_read(pid_file);
+	size_t n = c ? c->instances->n_addresses : 0;
+
+	free(c);
+	return n;
+}
+
+/* However long it is: the last that is written may fail as well as one before. */
+static void what_was_there_stays(void **state)
+{
+	char folder[] = "/tmp/leftover-XXXXXX", pid_file[64], next[64 + 32];
+
+	assert_non_null(mkdtemp(folder));
+	snprintf(pid_file, sizeof(pid_file), "%s/pid", folder);
+	snprintf(next, sizeof(next), "%s.addresses.next", pid_file);
+	signal(SIGXFSZ, SIG_IGN);
+	write_some(pid_file, 7);
+	for (size_t n = 1; n <= ADDRESSES_MAX; n++) {
+		set_limit(0);
+		write_some(pid_file, n);
+		set_limit(RLIM_INFINITY);
+		assert_int_equal(how_many(pid_file), 7);
+		assert_int_equal(access(next, F_OK), -1);
+	}
+	write_some(pid_file, ADDRESSES_MAX);
+	assert_int_equal(how_many(pid_file), ADDRESSES_MAX);
+	leftover_remove(pid_file);
+	assert_int_equal(rmdir(folder), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(what_was_there_stays)};
+
+	instance.interface = "eth0";
+	for (size_t i = 0; i < ADDRESSES_MAX; i++)
+		address[i] = (struct conf_address){
+		    .ip = {.family = 2, .bytes = {10, 0, (uint8_t)(i / 200), (uint8_t)(1 + i % 200)}}, .prefix = 24};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
