@@ -488,6 +488,7 @@ struct cfg_peers_use {
 	STAILQ_ENTRY(cfg_peers_use) next;
 	struct diag_place at;
 	const char *name;
+	const struct cfg_proxy *by; /* NULL: a section peers */
 };
 
 /* email-alert */

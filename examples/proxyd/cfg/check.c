@@ -377,8 +377,9 @@ void cfg_check(struct reader *r)
 		number_proxies(r);
 	cfg_tls_extra(r); /* before certificates are read */
 	STAILQ_FOREACH (p, &r->cfg->proxies, next) { /* once: of tens of thousands none is in the caches */
-		if (!p->set.disabled)
-			check_proxy(r, p);
+		if (p->set.disabled)
+			continue; /* what it names may be missing, as in HAProxy */
+		check_proxy(r, p);
 		tracks |= cfg_track_find(r, p);
 		cfg_email_check(r, p);
 		cfg_logs_check(r, p);

@@ -131,6 +131,7 @@ void cfg_peers_use(struct reader *r, size_t i)
 		return;
 	use->at = place_at(r, i);
 	use->name = keep_word(r, i);
+	use->by = r->proxy;
 	STAILQ_INSERT_TAIL(&r->cfg->peers_uses, use, next);
 }
 
@@ -141,6 +142,8 @@ void cfg_peers_check(struct reader *r)
 	STAILQ_FOREACH (use, &r->cfg->peers_uses, next) {
 		const struct cfg_peers *p = find_peers(r->cfg, use->name);
 
+		if (use->by && use->by->set.disabled)
+			continue;
 		if (!p)
 			diag_add(r->diag, DIAG_ERROR, &use->at, "there is no section \"peers %s\": write one", use->name);
 		else if (!p->any)

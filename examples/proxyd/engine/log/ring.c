@@ -598,7 +598,8 @@ int rings_sync(struct rings *rs, struct cfg *cfg, uint64_t now_ns)
 		link_logs(rs, &forward->logs);
 	if (!STAILQ_EMPTY(&cfg->rings))
 		STAILQ_FOREACH (p, &cfg->proxies, next)
-			link_logs(rs, p->set.logs);
+			if (!p->set.disabled)
+				link_logs(rs, p->set.logs);
 	return ok ? 0 : -ENOMEM;
 }
 
