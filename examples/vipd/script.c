@@ -399,12 +399,30 @@ static void see_all_off(struct scripts *s)
 
 /* ---- Another program takes the process over ---- */
 
-static json_t *freeze_job(const struct job *j)
+/* NULL: JSON has no way to say it, or out of memory. */
+static json_t *freeze_argv(char *const *from)
 {
 	json_t *argv = json_array();
 
-	for (char **a = j->argv; *a; a++)
-		json_array_append_new(argv, json_string(*a));
+	for (; *from; from++) {
+		if (json_array_append_new(argv, json_string(*from)) < 0) {
+			json_decref(argv);
+			return NULL;
+		}
+	}
+	return argv;
+}
+
+/* NULL: it does not go along, and that is said. */
+static json_t *freeze_job(const struct job *j)
+{
+	json_t *argv = freeze_argv(j->argv);
+
+	if (!argv) {
+		log_err("%s is not %s after the upgrade: it, or a word behind it, is not UTF-8, or out of memory", j->argv[0],
+			j->pid ? "waited for" : "run");
+		return NULL;
+	}
 	return json_pack("{s:I, s:o, s:s?, s:s?, s:i, s:I}", "object", (json_int_t)j->object, "argv", argv, "user", j->user, "group",
 			 j->group, "pid", (int)j->pid, "started_ns", (json_int_t)j->started_ns);
 }
@@ -432,6 +450,7 @@ static void thaw_job(struct scripts *s, const json_t *from)
 {
 	const json_t *argv = json_object_get(from, "argv");
 	struct job *j = calloc(1, sizeof(*j));
+	bool whole;
 
 	if (!j)
 		return;
@@ -442,9 +461,13 @@ static void thaw_job(struct scripts *s, const json_t *from)
 			  .group = text_of(from, "group"),
 			  .pid = (pid_t)json_integer_value(json_object_get(from, "pid")),
 			  .started_ns = (uint64_t)json_integer_value(json_object_get(from, "started_ns"))};
-	for (size_t i = 0; j->argv && i < json_array_size(argv); i++)
+	whole = j->argv;
+	for (size_t i = 0; whole && i < json_array_size(argv); i++) {
 		j->argv[i] = copy(json_string_value(json_array_get(argv, i)));
-	if (!j->argv || !j->argv[0]) {
+		whole = j->argv[i];
+	}
+	if (!whole || !j->argv[0]) {
+		log_err("a script of before the upgrade is not %s: out of memory", j->pid ? "waited for" : "run");
 		free_job(j);
 		return;
 	}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* The queue of scripts as it goes along into another program. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <cmocka.h>
+
+#include "script.h"
+
+static struct loop *loop;
+
+static void run(struct scripts *s, const char *word)
+{
+	const char *const argv[] = {"/bin/true", NULL}, *const extra[SCRIPT_EXTRA_MAX] = {word, "last"};
+	const struct conf_script script = {.argv = argv};
+
+	scripts_run(s, 1, &script, extra);
+}
+
+/* Of the job there: its first word behind the program. */
+static const char *word_of(const json_t *frozen, size_t i)
+{
+	return json_string_value(json_array_get(json_object_get(json_array_get(json_object_get(frozen, "jobs"), i), "argv"), 1));
+}
+
+static size_t count(const json_t *frozen)
+{
+	return json_array_size(json_object_get(frozen, "jobs"));
+}
+
+static pid_t reap(struct scripts *s)
+{
+	int status;
+	pid_t pid = wait(&status);
+
+	assert_true(pid > 0);
+	assert_true(scripts_reap(s, pid, status));
+	return pid;
+}
+
+/* Words that would move up are worse than none. */
+static void a_word_that_cannot_go_along_keeps_its_script(void **state)
+{
+	struct scripts *s, *next;
+	json_t *frozen;
+
+	assert_int_equal(scripts_new(loop, &s), 0);
+	run(s, "runs");
+	run(s, "caf\xe9");
+	run(s, "caf\xc3\xa9");
+	assert_int_equal(scripts_waiting(s), 3);
+	frozen = scripts_freeze(s);
+	scripts_free(s);
+	assert_int_equal(count(frozen), 2);
+	assert_string_equal(word_of(frozen, 0), "runs");
+	assert_string_equal(word_of(frozen, 1), "caf\xc3\xa9");
+
+	assert_int_equal(scripts_new(loop, &next), 0);
+	scripts_thaw(next, frozen);
+	json_decref(frozen);
+	assert_int_equal(scripts_waiting(next), 2);
+	reap(next); /* who ran is its child, and the next one's turn comes */
+	assert_int_equal(scripts_waiting(next), 1);
+	reap(next);
+	assert_true(scripts_idle(next));
+	scripts_free(next);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(a_word_that_cannot_go_along_keeps_its_script)};
+	int r = loop_new(&loop);
+
+	if (r >= 0)
+		r = cmocka_run_group_tests(tests, NULL, NULL);
+	loop_free(loop);
+	return r;
+}
