@@ -305,12 +305,17 @@ static void down_timer_fires(struct ha_vrrp *v)
 	elect(v, timer_reason(v));
 }
 
-/* Neighbours may have learned the other one: tell them again (local). */
+/* Neighbours may have learned the other one: tell them again (local); what waits after a preemption is put off by that. */
 void vrrp_reannounce(struct ha_vrrp *v)
 {
-	if (v->reannounce_ns == HA_VRRP_NEVER)
-		v->reannounce_ns = v->now_ns > v->reannounced_ns ? v->now_ns : v->reannounced_ns;
+	const bool waits = v->reannounce_ns != HA_VRRP_NEVER && v->now_ns < v->reannounce_ns;
+	const uint64_t soon = v->now_ns > v->reannounced_ns ? v->now_ns : v->reannounced_ns;
+
+	if (soon < v->reannounce_ns)
+		v->reannounce_ns = soon;
 	vrrp_serve_announcements(v);
+	if (waits && v->reannounce_ns == HA_VRRP_NEVER)
+		v->reannounce_ns = v->reannounced_ns;
 }
 
 /* The losing advert is discarded and answered at once: RFC 9568 6.4.3, new there. */

@@ -660,6 +660,25 @@ static void who_preempts_announces_again_a_second_later(void **state)
 	assert_said(&r, "send100 announce5"); /* garp_delay */
 }
 
+/* It has not heard of its loss: neighbours that learned it again do not wait for that. */
+static void a_losing_advert_meanwhile_is_answered_at_once(void **state)
+{
+	start(100);
+	hear(&r, T0 + S, 50);
+	rig_run(&r, T0 + DOWN_100);
+	assert_said(&r, "backup send100 up announce5 active");
+	hear(&r, T0 + DOWN_100 + S / 4, 50);
+	assert_said(&r, "remark(losing advert heard) send100 announce5");
+	hear(&r, T0 + DOWN_100 + S / 2, 50); /* once a second */
+	assert_said(&r, "remark(losing advert heard) send100");
+	rig_run(&r, T0 + DOWN_100 + S + S / 4 - 1);
+	assert_said(&r, "send100");
+	rig_run(&r, T0 + DOWN_100 + S + S / 4);
+	assert_said(&r, "announce5");
+	rig_run(&r, T0 + DOWN_100 + 3 * S);
+	assert_said(&r, "send100 send100");
+}
+
 static void the_second_burst_can_be_left_out(void **state)
 {
 	struct ha_vrrp_opts o = rig_opts();
@@ -773,6 +792,7 @@ int main(void)
 	    ROW(the_last_advert_tells_the_winner_of_the_split),
 	    ROW(announcements_follow_the_schedule),
 	    ROW(who_preempts_announces_again_a_second_later),
+	    ROW(a_losing_advert_meanwhile_is_answered_at_once),
 	    ROW(the_second_burst_can_be_left_out),
 	    ROW(a_losing_advert_is_answered_a_second_time_when_asked_for),
 	    ROW(a_failed_send_is_counted_and_changes_nothing),
