@@ -146,7 +146,7 @@ void maps_free(struct rule_shared *s)
 		next = m->next;
 		map_free(m);
 	}
-	s->maps = s->last_map = NULL;
+	s->maps = s->last_map = s->given_maps = NULL;
 }
 
 struct map *map_next(const struct map *m)

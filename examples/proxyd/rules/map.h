@@ -22,7 +22,7 @@ struct map_view;
 
 /* What rules of one configuration share. */
 struct rule_shared {
-	struct map *maps, *last_map;
+	struct map *maps, *last_map, *given_maps; /* given_maps: with a number of "-u" */
 	struct userlist *userlists;
 	struct table_ref *tables;
 	struct proc_vars proc;

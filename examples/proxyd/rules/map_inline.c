@@ -29,42 +29,37 @@ struct map_view *map_inline(struct rule_shared *s, const char *criterion, const 
 	return v;
 }
 
-/* From `first` on; NULL: no more. They are few. */
-static const struct map *next_given(const struct map *first)
+/* Who has it by "-u": they are few. */
+static const struct map *given_to(const struct rule_shared *s, unsigned id)
 {
-	while (first && !first->id_given)
-		first = first->next;
-	return first;
-}
+	const struct map *m = s->given_maps;
 
-/* Who has it, of the given ones. */
-static const struct map *given_to(const struct map *given, unsigned id)
-{
-	while (given && given->id != id)
-		given = next_given(given->next);
-	return given;
+	while (m && m->id != id)
+		m = m->next_given;
+	return m;
 }
 
 bool map_set_number(struct rule_shared *s, struct map *m, unsigned id, struct rule_error *e)
 {
-	const struct map *other = given_to(next_given(s->maps), id);
+	const struct map *other = given_to(s, id);
 
 	if (other)
 		return rule_fail(e, "the number %u is taken by %s: choose another", id, other->uses);
 	m->id = id;
 	m->id_given = true;
+	m->next_given = s->given_maps;
+	s->given_maps = m;
 	return true;
 }
 
 void maps_number(struct rule_shared *s)
 {
-	const struct map *given = next_given(s->maps);
 	unsigned next = 0;
 
 	for (struct map *m = s->maps; m; m = m->next) {
 		if (m->id_given)
 			continue;
-		while (given_to(given, next))
+		while (given_to(s, next))
 			next++;
 		m->id = next++;
 	}

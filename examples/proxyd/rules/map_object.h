@@ -22,7 +22,7 @@ struct map_view {
 };
 
 struct map {
-	struct map *next;
+	struct map *next, *next_given;
 	char *name, *uses; /* uses NULL: none yet */
 	unsigned id;
 	bool has_values, is_loaded, id_given;
