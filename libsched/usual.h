@@ -87,7 +87,8 @@ HOT size_t usual_burst_by(usual_one *one, struct lb_picker *p, const struct lb_r
 	size_t got = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		const struct lb_query each = q; /* what others saw is no constant any more */
+		/* A copy: `q` has no address that a call could keep, so its fields stay in registers from pick to pick. */
+		const struct lb_query each = q;
 
 		if (__builtin_expect(one(&each, cursor, row, &ret_ids[i]), 1))
 			got++;
