@@ -150,9 +150,14 @@ int routes_watch(struct kernel *k)
 		return 0;
 	}
 	r = ha_nl_mnl_open(NETLINK_ROUTE, NULL, &w->socket);
-	if (r >= 0)
+	if (r >= 0) {
 		r = open_watch(w);
-	if (r < 0)
+		if (r < 0)
+			w->socket.ops->close(w->socket.userdata);
+	}
+	if (r < 0) {
 		log_warn("the kernel does not tell which routes and rules others remove: they are added again once a minute (%s)", strerror(-r));
+		free(w); /* a timer that the loop has is never armed */
+	}
 	return 0;
 }
