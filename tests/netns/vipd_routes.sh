@@ -119,6 +119,24 @@ done
 for i in 1 2 3; do lab_ip r1 addr del "10.9.0.20$i/32" dev eth0; done
 good "a route that the kernel refuses is said once"
 
+# Who removes it again and again meets ever less of it, and of the log: 1 line, and one for each of 2, 4 and 8 s.
+configure 30
+said_before=$(wc -l <"$LAB_DIR/r1/vipd.log")
+kill -HUP "${vipd_pid[r1]}"
+said() { tail -n "+$((said_before + 1))" "$LAB_DIR/r1/vipd.log"; }
+wait_for 10 "a reload" eval 'said | grep -q reloaded' || fail "the file is read again" "$(said)"
+{ while :; do
+    lab_ip r1 route del 198.51.100.0/24
+    sleep 0.05
+done; } 2>"$LAB_DIR/r1/fight" &
+fighter=$!
+wait_for 30 "vipd gives way" eval 'said | grep -q "come back after 8 s"' || fail "vipd gives way" "$(said)"
+kill "$fighter"
+wait "$fighter" 2>/dev/null
+[ "$(said | grep -c "198.51.100.0/24")" = 4 ] || fail "each rhythm is said once" "$(said)"
+wait_for 20 "the route comes back in the end" has_metric 30 || fail "the route comes back in the end" "$(said)"
+good "vipd gave way to somebody who removed a route again and again"
+
 vipd_stop r1
 is_gone() { ! held | grep -qE "198.51.100|203.0.113|table 77|table 100|10.8.0.1|2001:db8"; }
 wait_for 5 "vipd takes all back" is_gone || fail "vipd takes all back" "$(held)"

@@ -78,8 +78,8 @@ int addresses_init(struct kernel *k)
 	k->vips = calloc(names + 1, sizeof(*k->vips));
 	k->held = calloc(k->conf->n_instances + 1, 1);
 	k->source_told = calloc(k->conf->n_instances + 1, 1);
-	k->line_error = calloc(k->conf->n_lines + 1, sizeof(*k->line_error));
-	if (!k->watched || !k->vips || !k->held || !k->line_error || !k->source_told)
+	k->lines = calloc(k->conf->n_lines + 1, sizeof(*k->lines));
+	if (!k->watched || !k->vips || !k->held || !k->lines || !k->source_told)
 		return -ENOMEM;
 	watch_all(k, k->conf);
 	watch_all(k, k->birth->old);

@@ -28,6 +28,12 @@ struct watched {
 	uint32_t promoted_ifindex; /* promote_secondaries was looked at */
 };
 
+/* A route or rule. */
+struct line {
+	int error;	     /* why the kernel refused it, as was said; 0: it did not */
+	uint64_t restored_ns; /* when it was put back last; 0: never */
+};
+
 /* Stuck: it should be down, and the kernel refused. */
 enum held { HELD_UNKNOWN, HELD_UP, HELD_DOWN, HELD_STUCK };
 
@@ -62,8 +68,9 @@ struct kernel {
 	    source_told; /* likewise, what vrrp knows of its track_src_ip: 0 nothing, 1 not there, 2 there */
 	struct ha_ip *vips;
 	size_t n_vips;
-	int *
-	    line_error; /* of each route and rule: why the kernel refused it, as was said; 0: it did not */
+	struct line *lines;	   /* of each route and rule */
+	const char *undone;	   /* the route or rule that was put back again last, soon after it was before; NULL: none */
+	uint64_t undone_ns;	   /* when; 0: never */
 	const struct watched *leaving; /* in routes_leave(): what had the name until now */
 	struct services *services; /* NULL: none are configured */
 	struct filter *filter;

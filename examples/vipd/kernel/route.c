@@ -8,6 +8,7 @@
 #include <libha/route.h>
 
 #include "kernel/kernel.h"
+#include "kernel/patience.h"
 #include "log.h"
 
 /* The number of an interface; 0, said: there is none. NULL is none, too, and no reason to say so. */
@@ -107,7 +108,7 @@ static bool is_of_down_link(struct kernel *k, const struct conf_instance *i, int
 static void note(struct kernel *k, const struct conf_instance *i, const char *what,
 		 const char *text, uint32_t index, int status)
 {
-	int *said = &k->line_error[index];
+	int *said = &k->lines[index].error;
 
 	if (is_of_down_link(k, i, status))
 		return;
@@ -220,15 +221,36 @@ void routes_leave(struct kernel *k, const struct conf_instance *i, const struct 
 	k->leaving = NULL;
 }
 
+/* It is back. Of one that somebody removes again and again route_watch tells. */
+static void say_restored(struct kernel *k, const struct conf_instance *i, const char *what, const char *text, uint32_t index)
+{
+	struct line *line = &k->lines[index];
+	uint64_t now_ns = loop_clock_ns();
+
+	if (patience_is_calm(line->restored_ns, now_ns)) {
+		log_warn("(%s) %s %s was gone: added again", i->name, what, text);
+	} else {
+		k->undone = text;
+		k->undone_ns = now_ns;
+	}
+	line->restored_ns = now_ns;
+}
+
 /* What is there stays as it is: the kernel says so. */
 void routes_restore(struct kernel *k, const struct conf_instance *i)
 {
-	for (size_t n = 0; n < i->n_routes; n++)
-		if (!i->routes[n].no_track && !add_route(k, i, &i->routes[n]))
-			log_warn("(%s) route %s was gone: added again", i->name, i->routes[n].text);
-	for (size_t n = 0; n < i->n_rules; n++)
-		if (!i->rules[n].no_track && !add_rule(k, i, &i->rules[n]))
-			log_warn("(%s) rule %s was gone: added again", i->name, i->rules[n].text);
+	for (size_t n = 0; n < i->n_routes; n++) {
+		const struct conf_route *c = &i->routes[n];
+
+		if (!c->no_track && !add_route(k, i, c))
+			say_restored(k, i, "route", c->text, c->index);
+	}
+	for (size_t n = 0; n < i->n_rules; n++) {
+		const struct conf_rule *c = &i->rules[n];
+
+		if (!c->no_track && !add_rule(k, i, c))
+			say_restored(k, i, "rule", c->text, c->index);
+	}
 }
 
 static bool has_route(const struct conf *c, const char *text)

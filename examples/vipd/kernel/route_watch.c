@@ -5,6 +5,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/filter.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -17,12 +18,12 @@
 #include <libha/net.h>
 
 #include "kernel/kernel.h"
+#include "kernel/patience.h"
 #include "log.h"
 
 #define DATAGRAMS_PER_TURN 256
 #define DATAGRAM_MAX 8192
 #define MEND_AFTER_NS UINT64_C(20000000) /* what belongs together comes together */
-#define MEND_GAP_NS UINT64_C(1000000000) /* two who undo each other's work do so once a second */
 #define PROTOCOLS_MAX 8			 /* owners' marks of routes; of more all routes count */
 
 struct route_watch {
@@ -32,7 +33,7 @@ struct route_watch {
 	uint8_t protocol[PROTOCOLS_MAX];
 	size_t n;
 	bool all, armed;
-	uint64_t not_before_ns;
+	uint64_t gap_ns, not_before_ns;
 };
 
 /* ---- Which ones ---- */
@@ -113,13 +114,27 @@ static void on_socket(struct loop *l, int fd, uint32_t events, void *userdata)
 	loop_arm(w->timer, at > w->not_before_ns ? at : w->not_before_ns);
 }
 
+/* Two who undo each other's work do so ever more seldom. What a change of a link or address took along comes back with that change. */
+static void give_way(struct route_watch *w, uint64_t now_ns)
+{
+	const struct kernel *k = w->kernel;
+	uint64_t before_ns = w->gap_ns;
+
+	w->gap_ns = patience_next(w->gap_ns, k->undone, patience_is_calm(k->undone_ns, now_ns));
+	w->not_before_ns = now_ns + w->gap_ns;
+	if (k->undone && w->gap_ns != before_ns)
+		log_warn("somebody removes %s again and again: from now on routes and rules that others remove come back after %" PRIu64 " s",
+			 k->undone, w->gap_ns / PATIENCE_GAP_NS);
+}
+
 static void on_timer(struct loop *l, void *userdata)
 {
 	struct route_watch *w = userdata;
 
 	w->armed = false;
+	w->kernel->undone = NULL;
 	addresses_settle(w->kernel);
-	w->not_before_ns = loop_clock_ns() + MEND_GAP_NS;
+	give_way(w, loop_clock_ns());
 }
 
 static int open_watch(struct route_watch *w)
@@ -145,6 +160,7 @@ int routes_watch(struct kernel *k)
 	if (!w)
 		return -ENOMEM;
 	w->kernel = k;
+	w->gap_ns = PATIENCE_GAP_NS;
 	if (!collect(w, k->conf) || !k->birth->options->vrrp) {
 		free(w);
 		return 0;

@@ -6,12 +6,11 @@
 #include <libha/ipvs.h>
 
 #include "kernel/kernel.h"
+#include "kernel/patience.h"
 #include "kernel/service.h"
 #include "model.h"
 
 #define NS_PER_MS UINT64_C(1000000)
-#define LOOK_GAP_NS (1000 * NS_PER_MS)
-#define LOOK_GAP_MAX_NS (60 * LOOK_GAP_NS)
 #define LOOK_MAX_NS (NS_PER_MS / 2) /* after so long the next service waits for the next look */
 #define LOOK_SHARE 1500		    /* looks take 1/LOOK_SHARE of the time at most */
 
@@ -89,7 +88,7 @@ static void on_look(struct loop *l, void *userdata)
 	rest_ns = LOOK_SHARE * (end_ns - begin_ns);
 	if (touched)
 		services_audit(s);
-	s->look_gap_ns = !touched ? LOOK_GAP_NS : s->look_gap_ns < LOOK_GAP_MAX_NS ? 2 * s->look_gap_ns : LOOK_GAP_MAX_NS;
+	s->look_gap_ns = patience_next(s->look_gap_ns, touched, true);
 	loop_arm(s->look_timer, loop_clock_ns() + (rest_ns > s->look_gap_ns ? rest_ns : s->look_gap_ns));
 }
 
@@ -97,8 +96,8 @@ int services_look(struct loop *l, struct services *s)
 {
 	int r = loop_add_timer(l, on_look, s, &s->look_timer);
 
-	s->look_gap_ns = LOOK_GAP_NS;
+	s->look_gap_ns = PATIENCE_GAP_NS;
 	if (r >= 0)
-		loop_arm(s->look_timer, loop_clock_ns() + LOOK_GAP_NS);
+		loop_arm(s->look_timer, loop_clock_ns() + PATIENCE_GAP_NS);
 	return r;
 }
