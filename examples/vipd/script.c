@@ -20,8 +20,8 @@
 
 #include "log.h"
 
-/* After so long the next one of the object is started, and this one left alone; and at the end. */
-#define PATIENCE_NS UINT64_C(60000000000)
+/* After so long the next one of the object is started, and this one left alone; and at the end. Order is worth a delay, and no more. */
+#define PATIENCE_NS UINT64_C(5000000000)
 #define LAST_PATIENCE_NS UINT64_C(1000000000)
 /* For one that nobody waits for any more, to heed SIGTERM. */
 #define LEAVE_MS 1000
@@ -35,6 +35,7 @@ struct job {
 	char *user, *group;
 	pid_t pid; /* 0: waits */
 	uint64_t started_ns;
+	bool delays; /* there is one behind it */
 };
 
 struct leaver {
@@ -47,7 +48,7 @@ struct leaver {
 struct scripts {
 	struct loop *loop;
 	struct loop_source *patience;
-	uint64_t patience_ns;
+	bool ends;
 	TAILQ_HEAD(jobs, job) jobs;
 	size_t n;
 	LIST_HEAD(leavers, leaver) leavers;
@@ -176,8 +177,41 @@ static bool is_first(const struct job *j)
 	return false;
 }
 
+static uint64_t patience_ns(const struct scripts *s)
+{
+	return s->ends ? LAST_PATIENCE_NS : PATIENCE_NS;
+}
+
+/* At the end somebody waits for each. */
+static bool is_waited_for(const struct job *j)
+{
+	return j->pid > 0 && (j->delays || j->scripts->ends);
+}
+
+/* Those that hang keep nobody waiting. When the next one will have done so: UINT64_MAX is never. */
+static uint64_t give_up(struct scripts *s)
+{
+	uint64_t now_ns = loop_clock_ns(), next_ns = UINT64_MAX;
+	struct job *j, *next;
+
+	for (j = TAILQ_FIRST(&s->jobs); j; j = next) {
+		uint64_t end_ns = j->started_ns + patience_ns(s);
+
+		next = TAILQ_NEXT(j, entry);
+		if (!is_waited_for(j))
+			continue;
+		if (end_ns > now_ns) {
+			next_ns = end_ns < next_ns ? end_ns : next_ns;
+			continue;
+		}
+		log_warn("%s runs for more than %d s: not waiting for it any longer", j->argv[0], (int)(patience_ns(s) / (1000 * NS_PER_MS)));
+		drop(j);
+	}
+	return next_ns;
+}
+
 /* Starts what may run. A job that cannot be started is dropped, which lets the next one run. */
-static void run_ready(struct scripts *s)
+static void start_ready(struct scripts *s)
 {
 	struct job *j, *next;
 
@@ -192,24 +226,34 @@ static void run_ready(struct scripts *s)
 			drop(j);
 		}
 	}
-	if (!TAILQ_EMPTY(&s->jobs))
-		loop_arm(s->patience, loop_clock_ns() + s->patience_ns / 4);
+}
+
+static void run_ready(struct scripts *s)
+{
+	uint64_t next_ns;
+
+	give_up(s);
+	start_ready(s);
+	next_ns = give_up(s);
+	if (next_ns < UINT64_MAX)
+		loop_arm(s->patience, next_ns);
 }
 
 static void on_patience(struct loop *l, void *userdata)
 {
-	struct scripts *s = userdata;
-	struct job *j, *next;
+	(void)l;
+	run_ready(userdata);
+}
 
-	for (j = TAILQ_FIRST(&s->jobs); j; j = next) {
-		next = TAILQ_NEXT(j, entry);
-		if (j->pid > 0 && loop_now_ns(l) - j->started_ns > s->patience_ns) {
-			log_warn("%s runs for more than %d s: not waiting for it any longer", j->argv[0],
-				 (int)(s->patience_ns / (1000 * NS_PER_MS)));
-			drop(j);
-		}
-	}
-	run_ready(s);
+/* At the end of the queue. */
+static void wait_in_line(struct scripts *s, struct job *j)
+{
+	struct job *o;
+
+	TAILQ_FOREACH (o, &s->jobs, entry)
+		o->delays |= o->object == j->object;
+	TAILQ_INSERT_TAIL(&s->jobs, j, entry);
+	s->n++;
 }
 
 /* A shell's command is one text: what follows it becomes its arguments, and these its last words. */
@@ -313,8 +357,7 @@ void scripts_run(struct scripts *s, uint64_t object, const struct conf_script *c
 			s->n < SCRIPT_QUEUE_MAX ? "out of memory" : "too many scripts are waiting");
 		return;
 	}
-	TAILQ_INSERT_TAIL(&s->jobs, j, entry);
-	s->n++;
+	wait_in_line(s, j);
 	run_ready(s);
 }
 
@@ -340,7 +383,7 @@ bool scripts_idle(const struct scripts *s)
 
 void scripts_hurry(struct scripts *s)
 {
-	s->patience_ns = LAST_PATIENCE_NS;
+	s->ends = true;
 	loop_arm(s->patience, loop_now_ns(s->loop));
 }
 
@@ -471,8 +514,7 @@ static void thaw_job(struct scripts *s, const json_t *from)
 		free_job(j);
 		return;
 	}
-	TAILQ_INSERT_TAIL(&s->jobs, j, entry);
-	s->n++;
+	wait_in_line(s, j);
 }
 
 void scripts_thaw(struct scripts *s, const json_t *frozen)
@@ -508,7 +550,6 @@ int scripts_new(struct loop *l, struct scripts **ret)
 	TAILQ_INIT(&s->jobs);
 	LIST_INIT(&s->leavers);
 	s->loop = l;
-	s->patience_ns = PATIENCE_NS;
 	s->umask = umask(0);
 	umask(s->umask);
 	r = loop_add_timer(l, on_patience, s, &s->patience);

@@ -2,7 +2,7 @@
 /*
  * Programs that the supervisor runs: as the user of the configuration, in a process group of their
  * own, without our descriptors. Those of one object run one after the other, in the order in which
- * they were asked for.
+ * they were asked for; one that hangs delays the next for five seconds.
  */
 #ifndef VIPD_SCRIPT_H
 #define VIPD_SCRIPT_H

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """vipd_hands.py VIPD: somebody else's hands on what is vipd's: addresses flushed, the macvlan put down, deleted, renamed, with another
 MAC address or in another mode; all of it comes back, and no advert says anything else. The interface is renamed: its MASTER resigns. And a script
-that heeds no SIGTERM, and one that others wait for, while another program takes vipd over. What was changed of the interface is put back, whoever deleted the macvlans. With a read-only /proc/sys the address is served
+that heeds no SIGTERM, and one that others wait for, while another program takes vipd over. Notify scripts that hang. What was changed of the interface is put back, whoever deleted the macvlans. With a read-only /proc/sys the address is served
 all the same. Everything is in namespaces of its own.
 """
 import os
@@ -137,23 +137,25 @@ def without_settings(vipd):
     assert "vrrp.51" not in links(), "the macvlan stays"
 
 
-def behind_a_deaf_one(vipd):
-    """A notify script that hangs does not keep those behind it from telling of the end."""
-    conf, tell = pathlib.Path("f"), pathlib.Path("tell")
-    text = CONF.replace("script FOLDER/deaf", "script /bin/true").replace("track_script { deaf }", "notify_master FOLDER/deaf")
-    conf.write_text(text.replace("FOLDER/slow", "FOLDER/tell").replace("FOLDER", os.getcwd()))
-    tell.write_text("#!/bin/sh\necho $3 >>told\n")
-    tell.chmod(0o755)
-    pathlib.Path("told").unlink()
+def beside_a_deaf_one(vipd, own, any_, so_far):
+    """A notify script that hangs keeps those behind it neither from telling of what comes, nor of the end."""
+    conf = pathlib.Path("f")
+    text = CONF.replace("script FOLDER/deaf", "script /bin/true").replace("track_script { deaf }", own)
+    conf.write_text(text.replace("FOLDER/slow", any_).replace("FOLDER", os.getcwd()))
+    for name, ends in (("tell", ""), ("hang", f"exec {os.getcwd()}/deaf\n")):
+        pathlib.Path(name).write_text(f"#!/bin/sh\necho ${{3-$1}} >>told\n{ends}")
+        os.chmod(name, 0o755)
+    pathlib.Path("told").unlink(missing_ok=True)
     daemon = start(vipd)
     try:
         wait_for("the script that hangs", deaf)
+        wait_for(f"{so_far} of the scripts", lambda: sorted(told()) == so_far)
     finally:
         daemon.terminate()
         daemon.wait(20)
     for pid in deaf().split():
         os.kill(int(pid), signal.SIGKILL)
-    assert told() == ["BACKUP", "MASTER", "STOP"], (told(), pathlib.Path("log").read_text())
+    assert told()[-1] == "STOP" and len(told()) == len(so_far) + 1, (told(), pathlib.Path("log").read_text())
 
 
 def main(vipd):
@@ -199,7 +201,8 @@ def main(vipd):
     assert "vrrp.51" not in links(), "the macvlan stays"
     assert set(settings()) == set(before) == {"0"}, (before, settings())
     without_settings(vipd)
-    behind_a_deaf_one(vipd)
+    beside_a_deaf_one(vipd, "notify_backup FOLDER/deaf\nnotify_master \"FOLDER/tell own\"", "FOLDER/tell", ["BACKUP", "MASTER", "own"])
+    beside_a_deaf_one(vipd, "", "FOLDER/hang", ["BACKUP", "MASTER"])
 
 
 if os.geteuid() != 0:

@@ -5,11 +5,16 @@
 #include "supervisor/state.h"
 
 /* Objects of the script queue: what happens to one of them keeps its order. */
-enum { OBJECT_INSTANCE = 1, OBJECT_GROUP, OBJECT_VIRTUAL };
+enum { OBJECT_INSTANCE = 1, OBJECT_GROUP, OBJECT_VIRTUAL, OBJECT_REAL };
 
 static uint64_t object(int kind, uint32_t index)
 {
-	return (uint64_t)kind << 32 | index;
+	return (uint64_t)kind << 56 | index;
+}
+
+static uint64_t real_object(uint32_t index, uint32_t real)
+{
+	return object(OBJECT_REAL, index) | (uint64_t)(real & 0xffffff) << 32;
 }
 
 static const struct conf_script *script_of(const struct conf_notify *n, enum ha_vrrp_state state)
@@ -243,12 +248,11 @@ static void mail_quorum(struct supervisor *s, const struct conf_virtual *v, bool
 		   up ? "UP" : "DOWN");
 }
 
-static void run_up_down(struct supervisor *s, uint32_t index, const struct conf_up_down *script,
+static void run_up_down(struct supervisor *s, uint64_t queue, const struct conf_up_down *script,
 			bool up)
 {
 	if (script)
-		scripts_run(s->scripts, object(OBJECT_VIRTUAL, index),
-			    up ? &script->up : &script->down, NULL);
+		scripts_run(s->scripts, queue, up ? &script->up : &script->down, NULL);
 }
 
 void notify_real(struct supervisor *s, const struct msg *m)
@@ -270,7 +274,7 @@ void notify_real(struct supervisor *s, const struct msg *m)
 		    service_virtual_name(v, in), up ? "UP" : "DOWN");
 	if (r->opts->smtp_alert == 1 && !m->extra)
 		mail_real(s, v, r, up);
-	run_up_down(s, m->index, r->opts->notify, up);
+	run_up_down(s, real_object(m->index, m->index2), r->opts->notify, up);
 }
 
 void notify_quorum(struct supervisor *s, const struct msg *m)
@@ -289,5 +293,5 @@ void notify_quorum(struct supervisor *s, const struct msg *m)
 				     "to", up ? "gained" : "lost"));
 	if (v->smtp_alert == 1 && !first)
 		mail_quorum(s, v, up, m->extra);
-	run_up_down(s, m->index, v->quorum_notify, up);
+	run_up_down(s, object(OBJECT_VIRTUAL, m->index), v->quorum_notify, up);
 }

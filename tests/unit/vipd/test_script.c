@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The queue of scripts as it goes along into another program. */
+/* The queue of scripts: what waits for what, and as it goes along into another program. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -20,10 +21,15 @@ static void run(struct scripts *s, const char *word)
 	scripts_run(s, 1, &script, extra);
 }
 
-/* Of the job there: its first word behind the program. */
+static json_t *job_of(const json_t *frozen, size_t i)
+{
+	return json_array_get(json_object_get(frozen, "jobs"), i);
+}
+
+/* Its first word behind the program. */
 static const char *word_of(const json_t *frozen, size_t i)
 {
-	return json_string_value(json_array_get(json_object_get(json_array_get(json_object_get(frozen, "jobs"), i), "argv"), 1));
+	return json_string_value(json_array_get(json_object_get(job_of(frozen, i), "argv"), 1));
 }
 
 static size_t count(const json_t *frozen)
@@ -69,9 +75,40 @@ static void a_word_that_cannot_go_along_keeps_its_script(void **state)
 	scripts_free(next);
 }
 
+/* What nobody waits behind may take its time; with somebody there, no longer. */
+static void one_that_hangs_is_left_when_another_waits(void **state)
+{
+	const char *const argv[] = {"/bin/sleep", "100", NULL};
+	const struct conf_script hangs = {.argv = argv};
+	struct scripts *s;
+	json_t *frozen;
+	pid_t pid;
+
+	assert_int_equal(scripts_new(loop, &s), 0);
+	scripts_run(s, 1, &hangs, NULL);
+	frozen = scripts_freeze(s);
+	scripts_free(s);
+	json_object_set_new(job_of(frozen, 0), "started_ns", json_integer((json_int_t)(loop_clock_ns() - UINT64_C(20000000000))));
+	pid = (pid_t)json_integer_value(json_object_get(job_of(frozen, 0), "pid"));
+	assert_int_equal(scripts_new(loop, &s), 0);
+	scripts_thaw(s, frozen);
+	json_decref(frozen);
+	assert_int_equal(scripts_waiting(s), 1);
+	run(s, "next");
+	assert_int_equal(scripts_waiting(s), 1);
+	assert_int_not_equal(reap(s), pid);
+	assert_true(scripts_idle(s));
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	scripts_free(s);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(a_word_that_cannot_go_along_keeps_its_script)};
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_word_that_cannot_go_along_keeps_its_script),
+	    cmocka_unit_test(one_that_hangs_is_left_when_another_waits),
+	};
 	int r = loop_new(&loop);
 
 	if (r >= 0)
