@@ -159,12 +159,24 @@ static void say_backup(const struct conf_instance *i, const struct live_router *
 		    (unsigned long long)o->missed, o->missed_in_row);
 }
 
+static bool has_dropped(const struct live_router *r)
+{
+	for (int d = HA_VRRP_DROP_NOT_RUNNING + 1; d < HA_VRRP_N_DROPS; d++)
+		if (r->counters.dropped[d])
+			return true;
+	return false;
+}
+
 static void say_master(const struct live_router *r, json_t *list)
 {
 	uint64_t rivals = r->counters.remarks[HA_VRRP_REMARK_LOSING_ADVERT];
 	uint64_t duplicates = r->counters.remarks[HA_VRRP_REMARK_DUPLICATE];
 
-	if (!r->n_senders)
+	if (!r->n_senders && has_dropped(r))
+		say(list,
+		    "Another router of this virtual_router_id was heard, but none of its adverts was "
+		    "accepted: there may be two MASTERs.");
+	else if (!r->n_senders)
 		say(list,
 		    "No other router of this virtual_router_id was ever heard: it has no backup, "
 		    "or the backup only listens.");
@@ -180,11 +192,15 @@ static void say_master(const struct live_router *r, json_t *list)
 
 static void say_drops(const struct live_router *r, json_t *list)
 {
-	for (int d = HA_VRRP_DROP_NOT_RUNNING + 1; d < HA_VRRP_N_DROPS; d++)
+	for (uint32_t d = HA_VRRP_DROP_NOT_RUNNING + 1; d < HA_VRRP_N_DROPS; d++) {
+		const char *remedy = why_dropped(d);
+
 		if (r->counters.dropped[d])
-			say(list, "%llu adverts were dropped: %s.",
+			say(list, "%llu adverts were dropped: %s%s%s.",
 			    (unsigned long long)r->counters.dropped[d],
-			    ha_vrrp_drop_name((enum ha_vrrp_drop)d));
+			    ha_vrrp_drop_name((enum ha_vrrp_drop)d), remedy ? ": " : "",
+			    remedy ? remedy : "");
+	}
 }
 
 json_t *explain_instance(const struct supervisor *s, const struct conf_instance *i, size_t index)

@@ -102,3 +102,30 @@ const char *why_remark(uint32_t what)
 		return NULL;
 	}
 }
+
+const char *why_dropped(uint32_t drop)
+{
+	switch (drop) {
+	case HA_VRRP_DROP_SOURCE:
+		return "its sender is no unicast_peer here, or has one of the virtual addresses";
+	case HA_VRRP_DROP_DESTINATION:
+		return "write unicast_peer on all nodes, or on none";
+	case HA_VRRP_DROP_OWN_ADDRESS:
+		return "a loop in the network, or another machine with this node's address";
+	case HA_VRRP_DROP_TTL:
+		return "it came through a router, or min_ttl and max_ttl do not allow its TTL";
+	case HA_VRRP_DROP_VERSION:
+		return "make the version equal on all nodes";
+	case HA_VRRP_DROP_AUTH_TYPE:
+	case HA_VRRP_DROP_AUTH_MISMATCH:
+		return "make auth_type equal on all nodes";
+	case HA_VRRP_DROP_AUTH_FAILURE:
+		return "make auth_pass equal on all nodes";
+	case HA_VRRP_DROP_ADVERT_INTERVAL:
+		return "make advert_int equal on all nodes";
+	case HA_VRRP_DROP_ADDRESS_LIST:
+		return "make virtual_ipaddress equal on all nodes";
+	default:
+		return NULL;
+	}
+}

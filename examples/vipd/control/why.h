@@ -45,4 +45,7 @@ void why_text(const struct why *w, char *buf, size_t cap);
 /* What is worth telling of a remark; NULL: of no use to an administrator. */
 const char *why_remark(uint32_t remark);
 
+/* What to do about an enum ha_vrrp_drop; NULL: nothing, its name says all. */
+const char *why_dropped(uint32_t drop);
+
 #endif

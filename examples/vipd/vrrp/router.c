@@ -220,13 +220,14 @@ static void on_dropped(struct ha_vrrp *e, enum ha_vrrp_drop reason, const struct
 		       void *userdata)
 {
 	struct router *r = userdata;
+	const char *remedy = why_dropped(reason);
 	char from[HA_IP_TEXT_SIZE] = "?";
 
 	if (reason == HA_VRRP_DROP_NOT_RUNNING || is_quiet(r, &r->dropped_quiet_until_ns))
 		return;
 	ha_ip_format(&m->source, from, sizeof(from));
-	log_warn("(%s) dropped an advert of %s: %s (said once a minute)", r->conf->name, from,
-		 ha_vrrp_drop_name(reason));
+	log_warn("(%s) dropped an advert of %s: %s%s%s (said once a minute)", r->conf->name, from,
+		 ha_vrrp_drop_name(reason), remedy ? ": " : "", remedy ? remedy : "");
 }
 
 /* For notify_master_rx_lower_pri; a script, so not as often as somebody else likes. */

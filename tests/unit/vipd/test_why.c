@@ -48,6 +48,14 @@ static void a_change_names_the_other_router(void **state)
 	assert_string_equal(text_of(&w), "no adverts were heard for 3.61 s");
 }
 
+static void a_dropped_advert_names_the_word_to_make_equal(void **state)
+{
+	assert_string_equal(why_dropped(HA_VRRP_DROP_AUTH_FAILURE),
+			    "make auth_pass equal on all nodes");
+	assert_string_equal(why_dropped(HA_VRRP_DROP_VERSION),
+			    "make the version equal on all nodes");
+}
+
 static void numbers_out_of_range_are_no_crash(void **state)
 {
 	const struct why w = {.to = UINT32_MAX, .reason = UINT32_MAX, .faults = UINT32_MAX};
@@ -55,6 +63,7 @@ static void numbers_out_of_range_are_no_crash(void **state)
 	assert_string_equal(why_state(UINT32_MAX), "?");
 	assert_string_equal(text_of(&w), "?");
 	assert_null(why_remark(UINT32_MAX));
+	assert_null(why_dropped(UINT32_MAX));
 }
 
 int main(void)
@@ -63,6 +72,7 @@ int main(void)
 	    cmocka_unit_test(a_fault_names_each_cause),
 	    cmocka_unit_test(the_cause_of_a_groups_fault_does_not_blame_another_member),
 	    cmocka_unit_test(a_change_names_the_other_router),
+	    cmocka_unit_test(a_dropped_advert_names_the_word_to_make_equal),
 	    cmocka_unit_test(numbers_out_of_range_are_no_crash),
 	};
 
