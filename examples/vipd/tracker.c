@@ -258,7 +258,7 @@ static int add(struct trackers *all, const struct conf_vrrp_script *v, const str
 	*t = (struct tracker){.all = all, .conf = v, .due_ns = first_run(all, v)};
 	take_over(t, old);
 	r = loop_add_timer(all->loop, on_timer, t, &t->timer);
-	if (r >= 0 && !v->off)
+	if (r >= 0 && !v->off && !v->unused)
 		arm(t, t->due_ns);
 	return r;
 }

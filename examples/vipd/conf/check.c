@@ -75,6 +75,7 @@ void conf_check(struct conf_parse *p)
 	conf_check_track_groups(p);
 	for (struct conf_group *g = p->conf->groups; g; g = g->next)
 		conf_check_group(p, g);
+	conf_note_unused_scripts(p);
 	conf_check_virtuals(p);
 	find_bfd_interfaces(p->conf);
 	conf_complete_mail(p);

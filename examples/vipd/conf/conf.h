@@ -136,6 +136,7 @@ struct conf_vrrp_script {
 	int rise, fall;
 	bool init_fail;
 	bool off;	/* conf/secure.c: it cannot be run, or nobody may */
+	bool unused;	/* a vrrp_script that nobody tracks: it is not run, as in keepalived */
 	unsigned index; /* in the order of the file; MISC_CHECKs are counted on behind */
 	struct diag_place at;
 };

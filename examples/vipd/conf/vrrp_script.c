@@ -84,6 +84,7 @@ void conf_vrrp_script_new(struct conf_parse *p, const struct conf_node *n,
 				       .weight = CONF_NO_WEIGHT,
 				       .rise = 1,
 				       .fall = 1,
+				       .unused = true,
 				       .index = (unsigned)c->n_scripts,
 				       .at = n->word->at};
 	conf_index_set_name(p->scratch, &p->scripts, name, s); /* of two, the later one counts */
@@ -104,22 +105,24 @@ size_t conf_find_scripts(struct conf_parse *p, struct conf_track_script *list, s
 
 	for (size_t t = 0; t < count; t++) {
 		struct conf_track_script track = list[t];
+		struct conf_vrrp_script *script = conf_index_find_name(&p->scripts, track.name);
 
-		track.script = conf_index_find_name(&p->scripts, track.name);
-		if (!track.script) {
+		track.script = script;
+		if (!script) {
 			conf_warn(p, &track.at, "there is no vrrp_script \"%s\": not tracked",
 				  track.name);
 			continue;
 		}
-		if (is_behind(&track.script->at, &track.at))
+		script->unused = false;
+		if (is_behind(&script->at, &track.at))
 			conf_warn(
 			    p, &track.at,
 			    "vrrp_script \"%s\" is written further down, where keepalived does not "
 			    "find it: move it up. Here it is tracked",
 			    track.name);
 		if (track.weight == INT32_MAX) {
-			track.weight = track.script->weight;
-			track.reverse = track.script->reverse;
+			track.weight = script->weight;
+			track.reverse = script->reverse;
 		}
 		list[n++] = track;
 	}
@@ -137,4 +140,14 @@ void conf_check_scripts(struct conf_parse *p)
 		conf_default_ms(&s->interval_ms, CONF_UNSET, 1000);
 		conf_default_ms(&s->timeout_ms, CONF_UNSET, s->interval_ms);
 	}
+}
+
+void conf_note_unused_scripts(struct conf_parse *p)
+{
+	for (const struct conf_vrrp_script *s = p->conf->scripts; s; s = s->next)
+		if (s->unused)
+			conf_note(p, &s->at,
+				  "nobody tracks vrrp_script \"%s\": it is not run. Write "
+				  "track_script { %s } in a vrrp_instance or vrrp_sync_group",
+				  s->name, s->name);
 }

@@ -162,6 +162,7 @@ const char *conf_block_name(struct conf_parse *p, const struct conf_node *n, siz
 /* What can only be judged when all is read: conf/check.c, which asks conf/check_*.c. */
 void conf_check(struct conf_parse *p);
 void conf_check_scripts(struct conf_parse *p);
+void conf_note_unused_scripts(struct conf_parse *p); /* conf/vrrp_script.c */
 void conf_check_instances(struct conf_parse *p);
 void conf_check_vmacs(struct conf_parse *p);
 void conf_check_track_groups(struct conf_parse *p); /* conf/track_group.c */
