@@ -489,7 +489,6 @@ static void backend_row(const struct backend *b, const struct cfg_proxy *p, uint
 	}
 	weight = sum.active_weight.whole ? sum.active_weight : sum.backup_weight;
 	begin(r, STAT_BACKEND, p, "BACKEND", 0);
-	r->has_servers = b->n_servers;
 	set_shared(r, &s);
 	r->up = weight.whole || !sum.any;
 	r->no_maint = true;
@@ -535,6 +534,7 @@ struct walk {
 	const struct stat_filter *f;
 	stat_visit_fn *fn;
 	void *userdata;
+	bool has_servers; /* the proxy */
 	struct stat_row row;
 };
 
@@ -548,6 +548,7 @@ static void tell(struct walk *w)
 	if (w->row.kind == STAT_SERVER &&
 	    ((w->f->up && !w->row.up) || (w->f->no_maint && !w->row.no_maint)))
 		return;
+	w->row.has_servers = w->has_servers;
 	w->fn(w->userdata, &w->row);
 }
 
@@ -615,6 +616,7 @@ void stat_each(const struct engine *e, uint64_t now_ns, const struct stat_filter
 			be = &set->backend[back++];
 		if ((f->iid != STAT_ALL && f->iid != p->id) || (f->in_scope && !f->in_scope(f->userdata, p->name)))
 			continue;
+		w.has_servers = be && be->n_servers;
 		if (fe)
 			walk_frontend(&w, fe, p);
 		if (be)

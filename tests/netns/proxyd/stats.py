@@ -676,6 +676,9 @@ def test_the_form_changes_servers(binary):
             assert " 303 " in answer[:16], answer
             return re.search(r"(?i)\nlocation: \S*;st=(\w+)", answer).group(1)
 
+        shown = box.http("GET /stats", fields=["X-Admin: 1"])
+        assert "<form" in shown and 'name="s" value="one"' in shown, shown
+        assert 'name="s"' not in box.http("GET /stats")
         assert post("s=one&action=maint&b=be") == "DONE"
         assert box.row("be", "one", "status") == "MAINT"
         assert post("s=one&s=two&action=ready&b=be") == "DONE" and box.row("be", "one", "status") == "no check"
