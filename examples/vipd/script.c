@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bytes_json.h"
 #include "log.h"
 
 /* After so long the next one of the object is started, and this one left alone; and at the end. Order is worth a delay, and no more. */
@@ -442,13 +443,13 @@ static void see_all_off(struct scripts *s)
 
 /* ---- Another program takes the process over ---- */
 
-/* NULL: JSON has no way to say it, or out of memory. */
+/* NULL: out of memory. */
 static json_t *freeze_argv(char *const *from)
 {
 	json_t *argv = json_array();
 
 	for (; *from; from++) {
-		if (json_array_append_new(argv, json_string(*from)) < 0) {
+		if (json_array_append_new(argv, bytes_to_json(*from)) < 0) {
 			json_decref(argv);
 			return NULL;
 		}
@@ -462,12 +463,11 @@ static json_t *freeze_job(const struct job *j)
 	json_t *argv = freeze_argv(j->argv);
 
 	if (!argv) {
-		log_err("%s is not %s after the upgrade: it, or a word behind it, is not UTF-8, or out of memory", j->argv[0],
-			j->pid ? "waited for" : "run");
+		log_err("%s is not %s after the upgrade: out of memory", j->argv[0], j->pid ? "waited for" : "run");
 		return NULL;
 	}
-	return json_pack("{s:I, s:o, s:s?, s:s?, s:i, s:I}", "object", (json_int_t)j->object, "argv", argv, "user", j->user, "group",
-			 j->group, "pid", (int)j->pid, "started_ns", (json_int_t)j->started_ns);
+	return json_pack("{s:I, s:o, s:o?, s:o?, s:i, s:I}", "object", (json_int_t)j->object, "argv", argv, "user",
+			 j->user ? bytes_to_json(j->user) : NULL, "group", j->group ? bytes_to_json(j->group) : NULL, "pid", (int)j->pid, "started_ns", (json_int_t)j->started_ns);
 }
 
 json_t *scripts_freeze(const struct scripts *s)
@@ -486,7 +486,7 @@ json_t *scripts_freeze(const struct scripts *s)
 
 static char *text_of(const json_t *o, const char *key)
 {
-	return copy(json_string_value(json_object_get(o, key)));
+	return bytes_from_json(json_object_get(o, key));
 }
 
 static void thaw_job(struct scripts *s, const json_t *from)
@@ -506,7 +506,7 @@ static void thaw_job(struct scripts *s, const json_t *from)
 			  .started_ns = (uint64_t)json_integer_value(json_object_get(from, "started_ns"))};
 	whole = j->argv;
 	for (size_t i = 0; whole && i < json_array_size(argv); i++) {
-		j->argv[i] = copy(json_string_value(json_array_get(argv, i)));
+		j->argv[i] = bytes_from_json(json_array_get(argv, i));
 		whole = j->argv[i];
 	}
 	if (!whole || !j->argv[0]) {

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "bytes_json.h"
 #include "control/control.h"
 #include "log.h"
 #include "tracker.h"
@@ -64,8 +65,8 @@ static json_t *routers_json(const struct supervisor *s)
 		live_read_router(&s->live->router[i], &live);
 		json_array_append_new(
 		    list,
-		    json_pack("{s:s, s:I, s:b, s:i, s:o, s:i, s:i, s:f, s:i, s:i, s:o, s:b}",
-			      "key", r->id.place, "name", (json_int_t)r->id.name, "shares",
+		    json_pack("{s:o, s:I, s:b, s:i, s:o, s:i, s:i, s:f, s:i, s:i, s:o, s:b}",
+			      "key", bytes_to_json(r->id.place), "name", (json_int_t)r->id.name, "shares",
 			      (int)r->id.shares, "state", whole ? (int)r->copy[whole - 1].state : 0, "frozen",
 			      whole ? hex_of(r->copy[whole - 1].bytes, r->copy[whole - 1].len)
 				    : json_null(),
@@ -84,7 +85,7 @@ static json_t *groups_json(const struct supervisor *s)
 
 	for (const struct conf_group *g = s->conf->groups; g; g = g->next, n++)
 		json_array_append_new(list,
-				      json_pack("{s:s, s:i, s:f}", "name", g->name, "told",
+				      json_pack("{s:o, s:i, s:f}", "name", bytes_to_json(g->name), "told",
 						s->group[n].state, "since", s->group[n].since));
 	return list;
 }
@@ -102,12 +103,9 @@ static void checks_json(const struct supervisor *s, json_t *ret_alive, json_t *r
 
 			for (const struct conf_check *k = r->checks; k; k = k->next, n++) {
 				conf_check_key(v, r, place++, key);
-				json_object_set_new(ret_alive, key,
-						    json_integer(atomic_load(&m->check[n].alive)));
+				bytes_object_set(ret_alive, key, json_integer(atomic_load(&m->check[n].alive)));
 				if (shared_has_frozen(m, n))
-					json_object_set_new(
-					    ret_frozen, key,
-					    hex_of(m->frozen[n].bytes, m->frozen[n].len));
+					bytes_object_set(ret_frozen, key, hex_of(m->frozen[n].bytes, m->frozen[n].len));
 			}
 		}
 	}
@@ -121,8 +119,7 @@ static json_t *virtuals_json(const struct supervisor *s)
 
 	for (const struct conf_virtual *v = s->conf->virtuals; v; v = v->next) {
 		conf_virtual_key(v, key);
-		json_object_set_new(o, key,
-				    json_integer(atomic_load(&s->shared->virtual[n++].quorum)));
+		bytes_object_set(o, key, json_integer(atomic_load(&s->shared->virtual[n++].quorum)));
 	}
 	return o;
 }
@@ -149,8 +146,7 @@ static json_t *orders_json(const struct supervisor *s)
 			if (order->admin == ORDER_READY && order->weight == ORDER_NO_WEIGHT)
 				continue;
 			real_key(v, r, key, sizeof(key));
-			json_object_set_new(o, key,
-					    json_pack("[i, i]", order->admin, order->weight));
+			bytes_object_set(o, key, json_pack("[i, i]", order->admin, order->weight));
 		}
 	}
 	return o;
@@ -162,9 +158,9 @@ static json_t *scripts_json(const struct supervisor *s)
 	json_t *o = json_object();
 
 	for (const struct conf_vrrp_script *t = s->conf->scripts; t; t = t->next)
-		json_object_set_new(o, t->name, json_integer(state[t->index]));
+		bytes_object_set(o, t->name, json_integer(state[t->index]));
 	for (const struct conf_vrrp_script *t = s->conf->misc; t; t = t->next)
-		json_object_set_new(o, t->name, json_integer(state[t->index]));
+		bytes_object_set(o, t->name, json_integer(state[t->index]));
 	return o;
 }
 
@@ -173,14 +169,14 @@ static json_t *state_json(const struct supervisor *s)
 	json_t *alive = json_object(), *frozen = json_object();
 
 	checks_json(s, alive, frozen);
-	return json_pack("{s:i, s:b, s:I, s:f, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:i, s:b, s:I, s:f, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "pid_fd", s->pid_fd, "fresh", s->fresh, "alive_ns",
 			 s->shared->alive_ns ? (json_int_t)atomic_load(s->shared->alive_ns) : 0,
 			 "started", s->started, "routers", routers_json(s), "groups",
 			 groups_json(s), "checks", alive, "checks_frozen_ns",
 			 (json_int_t)*s->shared->frozen_ns, "checks_frozen", frozen, "virtuals",
 			 virtuals_json(s), "orders", orders_json(s), "scripts", scripts_json(s),
-			 "programs", scripts_freeze(s->scripts), "events", events_last(&s->events, NULL, NULL, EVENTS_MAX));
+			 "programs", scripts_freeze(s->scripts), "mails", mails_freeze(s->mails), "events", events_last(&s->events, NULL, NULL, EVENTS_MAX));
 }
 
 /* To a file without a name, from its beginning. Its descriptor, or -errno. */
@@ -267,6 +263,11 @@ static json_int_t number(const json_t *o, const char *key)
 	return json_integer_value(json_object_get(o, key));
 }
 
+static json_int_t number_of(const json_t *o, const char *name)
+{
+	return json_integer_value(bytes_object_get(o, name));
+}
+
 static void take_router(struct supervisor *s, size_t i, const json_t *from)
 {
 	struct shared_router *r = &s->shared->router[i];
@@ -301,7 +302,7 @@ static void take_routers(struct supervisor *s, const json_t *list)
 
 	json_array_foreach(list, i, from)
 	{
-		const char *key = json_string_value(json_object_get(from, "key"));
+		char *key = bytes_from_json(json_object_get(from, "key"));
 		struct shared_router_id id = {
 		    .name = (uint32_t)number(from, "name"),
 		    .shares = json_is_true(json_object_get(from, "shares"))};
@@ -313,6 +314,7 @@ static void take_routers(struct supervisor *s, const json_t *list)
 				break;
 			}
 		}
+		free(key);
 	}
 }
 
@@ -323,7 +325,7 @@ static void take_groups(struct supervisor *s, const json_t *list)
 
 	json_array_foreach(list, i, from)
 	{
-		const char *name = json_string_value(json_object_get(from, "name"));
+		char *name = bytes_from_json(json_object_get(from, "name"));
 		size_t n = 0;
 
 		for (const struct conf_group *g = s->conf->groups; g && name; g = g->next, n++) {
@@ -332,6 +334,7 @@ static void take_groups(struct supervisor *s, const json_t *list)
 			s->group[n].state = (int32_t)number(from, "told");
 			s->group[n].since = json_real_value(json_object_get(from, "since"));
 		}
+		free(name);
 	}
 }
 
@@ -345,7 +348,7 @@ static void take_orders(struct supervisor *s, const json_t *o)
 			const json_t *order;
 
 			real_key(v, r, key, sizeof(key));
-			order = json_object_get(o, key);
+			order = bytes_object_get(o, key);
 			if (!order)
 				continue;
 			s->orders->real[n].admin =
@@ -377,7 +380,7 @@ static void take_checks(struct supervisor *s, const json_t *state)
 	*m->frozen_ns = (uint64_t)number(state, "checks_frozen_ns");
 	for (const struct conf_virtual *v = s->conf->virtuals; v; v = v->next) {
 		conf_virtual_key(v, key);
-		atomic_store(&m->virtual[virtual ++].quorum, (uint32_t)number(quorum, key));
+		atomic_store(&m->virtual[virtual ++].quorum, (uint32_t)number_of(quorum, key));
 		for (const struct conf_real *r = v->reals; r; r = r->next) {
 			unsigned place = 0;
 
@@ -385,9 +388,8 @@ static void take_checks(struct supervisor *s, const json_t *state)
 				struct shared_frozen *to = &m->frozen[n];
 
 				conf_check_key(v, r, place++, key);
-				atomic_store(&m->check[n].alive, (uint32_t)number(alive, key));
-				to->len = bytes_of(json_object_get(frozen, key), to->bytes,
-						   sizeof(to->bytes));
+				atomic_store(&m->check[n].alive, (uint32_t)number_of(alive, key));
+				to->len = bytes_of(bytes_object_get(frozen, key), to->bytes, sizeof(to->bytes));
 			}
 		}
 	}
@@ -407,8 +409,9 @@ void upgrade_take(struct supervisor *s, const json_t *state)
 	take_checks(s, state);
 	o = json_object_get(state, "scripts");
 	for (const struct conf_vrrp_script *t = s->conf->scripts; t; t = t->next)
-		trackers_restore(s->trackers, t->index, (uint8_t)number(o, t->name));
+		trackers_restore(s->trackers, t->index, (uint8_t)number_of(o, t->name));
 	for (const struct conf_vrrp_script *t = s->conf->misc; t; t = t->next)
-		trackers_restore(s->trackers, t->index, (uint8_t)number(o, t->name));
+		trackers_restore(s->trackers, t->index, (uint8_t)number_of(o, t->name));
 	scripts_thaw(s->scripts, json_object_get(state, "programs"));
+	mails_thaw(s->mails, json_object_get(state, "mails"));
 }

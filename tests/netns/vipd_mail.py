@@ -107,6 +107,8 @@ class Server:
     def serve(self, peer, lines):
         if self.mode == "silent":
             time.sleep(30)
+        if self.mode == "slow":
+            time.sleep(0.7)
         if self.mode == "junk":
             peer.sendall(b"\x00\xff" * 600)
         peer.sendall(b"220 mail\r\n")
@@ -130,7 +132,7 @@ class Server:
 
 
 def log():
-    return pathlib.Path("log").read_text()
+    return pathlib.Path("log").read_text(errors="replace")
 
 
 def wait_for(what, condition, seconds=10):
@@ -142,7 +144,7 @@ def wait_for(what, condition, seconds=10):
 
 
 def start(program, conf):
-    pathlib.Path("conf").write_text(conf)
+    pathlib.Path("conf").write_text(conf, errors="surrogateescape")
     out = open("log", "w")
     daemon = subprocess.Popen([program, "-n", "-l", "-G", "-f", "conf", "-p", f"{os.getcwd()}/p", "-r", f"{os.getcwd()}/r", "-c",
                                f"{os.getcwd()}/c"], stdout=out, stderr=out)
@@ -236,6 +238,29 @@ def check_bad_servers():
     stop(daemon)
 
 
+def check_an_upgrade():
+    """What waits for a server that is busy, and what is just told to a slow one, comes, and once; of an instance
+    whose interface and group have names that are not UTF-8 nothing is told again.
+    """
+    conf = VRRP.replace("interface v0", "interface v\udce9", 1).replace("group G", "group G\udce9")
+    conf = conf.replace("}\n    smtp_alert\n}", f"}}\n    notify {os.getcwd()}/tell\n}}", 1)
+    told = pathlib.Path("told")
+    for mode, waits in (("busy", lambda: "mails wait" in log()), ("slow", lambda: SERVER.connections > before)):
+        told.write_text("")
+        SERVER.mode, before = mode, SERVER.connections
+        daemon = start(VIPD, conf)
+        wait_for("MASTER", lambda: "MASTER" in told.read_text())
+        wait_for(f"a {mode} server", waits)
+        subprocess.run([VIPD, "--upgrade", "-p", f"{os.getcwd()}/p"], check=True, stdout=subprocess.DEVNULL)
+        wait_for("an upgrade", lambda: "takes over" in log())
+        SERVER.mode = "good"
+        wait_for("mail about MASTER", lambda: [s for s, _ in SERVER.told() if "VI_1 - Entering MASTER" in s], 30)
+        time.sleep(0.5)
+        assert len(SERVER.mails) == 1, SERVER.told()
+        assert told.read_text() == "MASTER\n", told.read_text()
+        stop(daemon)
+
+
 def check_servers():
     listeners = [socket.create_server(("127.0.0.1", port)) for port in (8001, 8002)]
     daemon = start(VIPD, SERVERS)
@@ -260,13 +285,17 @@ VIPD = os.path.abspath(sys.argv[1])
 if sys.argv[-1] != "inside":
     os.execvp("unshare", ["unshare", "-n", sys.executable, os.path.abspath(__file__), VIPD, "inside"])
 for command in ("link set lo up", "link add v0 type veth peer name v1", "link set v0 up", "link set v1 up",
-                "addr add 10.9.0.1/24 dev v0", "link add down0 type veth peer name down1"):
+                "addr add 10.9.0.1/24 dev v0", "link add down0 type veth peer name down1",
+                "link add v\udce9 type veth peer name v2", "link set v2 up", "link set v\udce9 up", "addr add 10.9.1.1/24 dev v\udce9"):
     subprocess.run(["ip", *command.split()], check=True)
 SERVER = Server()
 with tempfile.TemporaryDirectory() as folder:
     os.chdir(folder)
     SERVER.open()
+    pathlib.Path("tell").write_text('#!/bin/sh\n[ "$3" = MASTER ] && echo $3 >>told\n')
+    os.chmod("tell", 0o755)
     check_changes()
     check_a_reload_into_fault()
     check_bad_servers()
+    check_an_upgrade()
     check_servers()

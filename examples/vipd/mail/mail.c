@@ -2,6 +2,7 @@
 #include "mail/mail.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bytes_json.h"
 #include "log.h"
 #include "process.h"
 
@@ -33,7 +35,8 @@ struct mails {
 	size_t first, n;
 	pid_t pid; /* 0: nobody delivers */
 	unsigned attempts;
-	volatile uint32_t *delivered; /* shared with that process */
+	int fd;			      /* of a memfd */
+	volatile uint32_t *delivered; /* in it: shared with that process */
 	uint64_t quiet_until_ns;
 };
 
@@ -59,6 +62,34 @@ static void drop_first(struct mails *m, size_t n)
 		m->first = (m->first + 1) % MAIL_QUEUE_MAX;
 		m->n--;
 	}
+}
+
+/* ---- How many were delivered ---- */
+
+static void unshare_count(struct mails *m)
+{
+	if (!m->delivered)
+		return;
+	munmap((void *)(uintptr_t)m->delivered, sizeof(*m->delivered));
+	close(m->fd);
+}
+
+/* From here on the count is in that file, which is taken. */
+static int share(struct mails *m, int fd)
+{
+	void *shared = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof(*m->delivered), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (shared == MAP_FAILED) {
+		int r = -errno;
+
+		if (fd >= 0)
+			close(fd);
+		return r;
+	}
+	unshare_count(m);
+	m->fd = fd;
+	m->delivered = shared;
+	return 0;
 }
 
 /* ---- The process that delivers ---- */
@@ -200,6 +231,64 @@ bool mails_idle(const struct mails *m)
 	return !m->pid && (!m->n || m->attempts);
 }
 
+/* ---- Another program takes the process over ---- */
+
+/* NULL: out of memory. */
+static json_t *freeze_mail(const struct mail *x)
+{
+	return json_pack("{s:f, s:o, s:o, s:o}", "when", x->when, "subject", bytes_to_json(x->subject), "body", bytes_to_json(x->body), "why",
+			 bytes_to_json(x->why));
+}
+
+/* The count goes along, for who delivers goes on counting. Nobody else is executed with that descriptor. */
+json_t *mails_freeze(struct mails *m)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < m->n; i++)
+		json_array_append_new(list, freeze_mail(*at(m, i)));
+	fcntl(m->fd, F_SETFD, 0);
+	return json_pack("{s:i, s:i, s:o}", "pid", (int)m->pid, "fd", m->fd, "waiting", list);
+}
+
+static struct mail *thaw_mail(const json_t *from)
+{
+	struct mail *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return NULL;
+	*x = (struct mail){.when = json_real_value(json_object_get(from, "when")),
+			   .subject = bytes_from_json(json_object_get(from, "subject")),
+			   .body = bytes_from_json(json_object_get(from, "body")),
+			   .why = bytes_from_json(json_object_get(from, "why"))};
+	if (x->subject && x->body && x->why)
+		return x;
+	free_mail(x);
+	return NULL;
+}
+
+/* It begins at once, as after a reload. */
+void mails_thaw(struct mails *m, const json_t *frozen)
+{
+	int fd = (int)json_integer_value(json_object_get(frozen, "fd"));
+	json_t *one;
+	size_t i;
+
+	if (fd <= STDERR_FILENO || fcntl(fd, F_GET_SEALS) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return;
+	if (share(m, fd) >= 0)
+		m->pid = (pid_t)json_integer_value(json_object_get(frozen, "pid"));
+	json_array_foreach(json_object_get(frozen, "waiting"), i, one)
+	{
+		struct mail *x = m->conf && m->n < MAIL_QUEUE_MAX ? thaw_mail(one) : NULL;
+
+		if (x)
+			*at(m, m->n++) = x;
+	}
+	if (m->n && !m->pid)
+		loop_arm(m->again, loop_clock_ns());
+}
+
 /* ---- Life ---- */
 
 void mails_configure(struct mails *m, const struct conf *c)
@@ -220,18 +309,19 @@ void mails_configure(struct mails *m, const struct conf *c)
 int mails_new(struct loop *l, struct mails **ret)
 {
 	struct mails *m = calloc(1, sizeof(*m));
-	void *shared = mmap(NULL, sizeof(*m->delivered), PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	int r = m && shared != MAP_FAILED ? loop_add_timer(l, on_again, m, &m->again) : -ENOMEM;
+	int r = m ? loop_add_timer(l, on_again, m, &m->again) : -ENOMEM, fd;
 
 	if (r < 0) {
-		if (shared != MAP_FAILED)
-			munmap(shared, sizeof(*m->delivered));
 		free(m);
 		return r;
 	}
+	fd = memfd_create("vipd-mail", MFD_CLOEXEC);
+	r = fd >= 0 && ftruncate(fd, sizeof(*m->delivered)) < 0 ? -errno : share(m, fd);
+	if (r < 0) {
+		mails_free(m);
+		return r;
+	}
 	m->loop = l;
-	m->delivered = shared;
 	*ret = m;
 	return 0;
 }
@@ -244,6 +334,6 @@ void mails_free(struct mails *m)
 		kill(m->pid, SIGTERM);
 	drop_first(m, m->n);
 	loop_remove(m->again);
-	munmap((void *)(uintptr_t)m->delivered, sizeof(*m->delivered));
+	unshare_count(m);
 	free(m);
 }

@@ -7,6 +7,7 @@
 #ifndef VIPD_MAIL_H
 #define VIPD_MAIL_H
 
+#include <jansson.h>
 #include <sys/types.h>
 
 #include "conf/conf.h"
@@ -35,6 +36,11 @@ __attribute__((format(printf, 4, 5))) void mails_send(struct mails *m, const cha
 
 /* A child ended: true when it was the one that delivers. */
 bool mails_reap(struct mails *m, pid_t pid, int status);
+
+/* For a program that takes this process over (upgrade.h): what waits, and who delivers, whose parent it is then. */
+json_t *mails_freeze(struct mails *m);
+/* After mails_configure. NULL is nothing. */
+void mails_thaw(struct mails *m, const json_t *frozen);
 
 /* Nothing waits but for a later attempt. */
 bool mails_idle(const struct mails *m);
