@@ -155,8 +155,12 @@ static int print_only(const struct cli *cli)
 		cli_print_diag(&d, !cli->quiet);
 	if (cfg && cli->migrate)
 		e = migrate_print(m, cfg, stdout);
+	if (e >= 0 && fflush(stdout))
+		e = -errno;
+	if (e >= 0 && ferror(stdout))
+		e = -EIO;
 	if (e < 0)
-		cli_say(LOG_ERR, "cannot print the configuration: %s", strerror(-e));
+		cli_say(LOG_ERR, "cannot write to stdout: %s", strerror(-e));
 	cfg_free(cfg);
 	migrate_free(m);
 	diag_fini(&d);

@@ -91,9 +91,17 @@ static void print_json(const struct options *o, const struct diag *d, int code, 
 	json_decref(all);
 }
 
+/* Findings that nobody can read are no test. */
+static bool is_written(FILE *to)
+{
+	errno = 0;
+	return !fflush(to) && !ferror(to);
+}
+
 int config_test(const struct options *o)
 {
 	const struct conf_source source = {.file = o->file, .config_id = o->config_id};
+	const char *name = o->test_file ? o->test_file : o->json ? "stdout" : "stderr";
 	FILE *to = o->json ? stdout : stderr;
 	struct diag d = {0};
 	struct conf *c = NULL;
@@ -103,8 +111,7 @@ int config_test(const struct options *o)
 	if (o->test_file)
 		to = fopen(o->test_file, "we");
 	if (!to) {
-		fprintf(stderr, "vipd: cannot write to \"%s\": %s\n", o->test_file,
-			strerror(errno));
+		fprintf(stderr, "vipd: cannot write to \"%s\": %s\n", name, strerror(errno));
 		return EXIT_FATAL;
 	}
 	if (!conf_load(&source, &d, &c)) {
@@ -119,8 +126,11 @@ int config_test(const struct options *o)
 	(o->json ? print_json : print_text)(o, &d, code, to);
 	diag_fini(&d);
 	conf_free(c);
-	if (o->test_file && fclose(to))
-		fprintf(stderr, "vipd: cannot write to \"%s\": %s\n", o->test_file,
-			strerror(errno));
+	if (!is_written(to)) {
+		fprintf(stderr, "vipd: cannot write to \"%s\": %s\n", name, strerror(errno ? errno : EIO));
+		code = EXIT_FATAL;
+	}
+	if (o->test_file)
+		fclose(to);
 	return code;
 }

@@ -70,6 +70,13 @@ PYTHON
     cat open.json
     failed=1
 }
+# Whole findings or an error; of a short text all is written at the end.
+printf 'vrrp_instance A {\n interface lo\n virtual_router_id 1\n virtual_ipaddress {\n 10.0.0.1\n }\n}\n' >lo.conf
+expect 1 'vipd: cannot write to "/dev/full": No space left on device' "$vipd" -t/dev/full -f lo.conf
+expect 1 'vipd: cannot write to "/dev/full": No space left on device' "$vipd" -t/dev/full --json -f open.conf
+expect 1 'vipd: cannot write to "stdout": No space left on device' sh -c '"$0" -t --json -f lo.conf >/dev/full' "$vipd"
+expect 1 'cannot write to stdout: No space left on device' sh -c '"$0" -c --json -f one.cfg >/dev/full' "$proxyd"
+expect 1 'cannot write to stdout: ' sh -c '"$0" --migrate -f one.cfg >/dev/full' "$proxyd"
 expect 1 'none.cfg: error: cannot read this file: No such file or directory' "$proxyd" -c -f none.cfg
 expect 1 'no configuration: write proxyd -f FILE' "$proxyd"
 expect 1 'cannot write the pid file /dev/full: No space left on device. Name another one with -p' \
