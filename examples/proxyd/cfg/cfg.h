@@ -575,6 +575,7 @@ struct cfg_settings {
 	unsigned rate_limit; /* sessions a second; 0: any number */
 	int redispatch; /* 0: never; n > 0: at every n-th retry; -n: n before the last, -1: the last */
 	const char *log_format, *log_format_sd, *error_log_format, *unique_id_format; /* NULL: the default, none */
+	bool log_json; /* the default is JSON */
 	struct diag_place log_format_at, log_format_sd_at, error_log_format_at, unique_id_at;
 	const char *unique_id_header, *log_tag;
 	bool log_separate_errors, dontlog_normal, logasap;

@@ -663,27 +663,24 @@ void kw_capture_cookie(struct reader *r, size_t first, const void *data)
 	"%ac %fc %bc %sc %rc %sq %bq %CC %CS %hrl %hsl"
 #define TCPLOG "%ci:%cp [%t] %ft %b/%s %Tw/%Tc/%Tt %B %ts %ac/%fc/%bc/%sc/%rc %sq/%bq"
 
-/* option httplog [clf], option httpslog, option tcplog: each takes the place of a log-format above it */
+/* option httplog [clf|json], option httpslog, option tcplog [json]: each takes the place of a log-format above it */
 void kw_log_option(struct reader *r, size_t first, const void *data)
 {
 	struct cfg_settings *set = &r->proxy->set;
-	const char *name = data;
+	const char *name = data, *format = word_at(r, first);
+	const bool is_tcp = !strcmp(name, "tcplog");
 
 	set->log_format = NULL;
-	if (!strcmp(name, "tcplog")) {
-		set->tcplog = !r->no;
-		return;
-	}
-	set->http.log = !r->no;
+	set->log_json = !r->no && !strcmp(format, "json");
+	*(is_tcp ? &set->tcplog : &set->http.log) = !r->no;
 	if (r->no)
 		return;
 	if (!strcmp(name, "httpslog"))
 		set->log_format = HTTPSLOG;
-	else if (!strcmp(word_at(r, first), "clf"))
+	else if (!is_tcp && !strcmp(format, "clf"))
 		set->log_format = CLF;
-	else if (*word_at(r, first))
-		say(r, DIAG_ERROR, first, "\"%s\" is no format of option httplog: clf is one",
-		    word_at(r, first));
+	else if (*format && !set->log_json)
+		say(r, DIAG_ERROR, first, "\"%s\" is no format of option %s: %s", format, name, is_tcp ? "json is one" : "clf and json are");
 }
 
 static void compile(struct reader *r, const struct rule_memory *m, const char *text,
@@ -717,11 +714,14 @@ void cfg_compile_formats(struct reader *r, struct cfg_proxy *p)
 	f = keep(r, sizeof(*f));
 	if (!f)
 		return;
-	compile(r, &m,
-		set->log_format		? set->log_format
-		: http && set->http.log ? HTTPLOG
-					: TCPLOG,
-		&set->log_format_at, &f->line);
+	if (set->log_json && !set->log_format)
+		f->line = (struct format){.is_json = true, .is_log = true};
+	else
+		compile(r, &m,
+			set->log_format		? set->log_format
+			: http && set->http.log ? HTTPLOG
+						: TCPLOG,
+			&set->log_format_at, &f->line);
 	if (set->log_format_sd)
 		compile(r, &m, set->log_format_sd, &set->log_format_sd_at, &f->sd);
 	if (set->error_log_format)

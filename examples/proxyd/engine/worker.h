@@ -454,6 +454,7 @@ struct log_message {
 	int level;		    /* of <syslog.h> */
 	struct text line, sd;	    /* sd: RFC 5424's structured data */
 	const char *tag, *hostname; /* set by log_message */
+	bool is_json;		    /* rules/log_json.h */
 };
 
 /* To all of `logs`, by sockets of this thread. */

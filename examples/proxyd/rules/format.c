@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "rules/log_facts.h"
+#include "rules/log_json.h"
 
 #define LOG_EXPR_MAX 4096 /* bytes of an expression with flags */
 
@@ -150,7 +151,7 @@ bool format_parse_http(const char *text, const struct rule_memory *m, struct for
 
 bool format_is_constant(const struct format *f)
 {
-	return !f->n || (f->n == 1 && f->part[0].kind == FORMAT_TEXT);
+	return !f->is_json && (!f->n || (f->n == 1 && f->part[0].kind == FORMAT_TEXT));
 }
 
 void run_facts(struct run *r, bool rare, struct log_facts *ret)
@@ -175,6 +176,8 @@ void run_facts(struct run *r, bool rare, struct log_facts *ret)
 		ret->backend_name = text_of(r->backend.name, strlen(r->backend.name));
 	if (r->server.name)
 		ret->server_name = text_of(r->server.name, strlen(r->server.name));
+	if (r->client_error_text)
+		ret->failure = text_of(r->client_error_text, strlen(r->client_error_text));
 	if (r->facts)
 		r->facts(r->facts_of, ret);
 }
@@ -265,6 +268,19 @@ static void write_part(const struct format *f, const struct format_part *p, stru
 	}
 }
 
+static void write_json(struct run *r, struct log_writer *to)
+{
+	struct log_facts facts;
+	const char *end;
+
+	run_facts(r, false, &facts);
+	log_put_json(to, &facts);
+	if (!to->full)
+		return;
+	to->len = log_json_cut(text_of(to->at, to->len), to->len - 1, &end).len;
+	log_put(to, end, strlen(end));
+}
+
 bool format_write(const struct format *f, struct run *r, struct text *ret)
 {
 	struct scratch *s = &r->scratch;
@@ -276,6 +292,8 @@ bool format_write(const struct format *f, struct run *r, struct text *ret)
 		*ret = f->n ? f->part[0].literal : text_of("", 0);
 		return true;
 	}
+	if (f->is_json)
+		write_json(r, &to);
 	for (unsigned i = 0; i < f->n && !to.full; i++)
 		write_part(f, &f->part[i], r, &to, &facts, &has_facts);
 	if (to.full && !f->is_log) /* a log line is cut */

@@ -31,6 +31,7 @@ struct format {
 	bool is_log;	       /* spaces are one, and it is cut where it is full */
 	bool has_dashes;       /* what has no value is "-" */
 	bool is_http;	       /* control bytes of expressions are encoded */
+	bool is_json;	       /* it has no parts: log_json.h */
 };
 
 /* False with e->text. */

@@ -170,52 +170,56 @@ static struct text word_of(struct text line, unsigned n)
 	return text_of(line.at, (size_t)(at - line.at));
 }
 
-static void put_request(struct log_writer *w, int part, unsigned flags, const struct log_facts *f)
+struct text log_request_part(const struct log_facts *f, int part)
 {
 	static const char bad[] = "<BADREQ>";
 	struct text t = f->line.at ? f->line : text_of(bad, sizeof(bad) - 1);
 	const char *query;
 
-	switch (f->line.at ? part : 'r') {
+	switch (f->line.at ? part : 'R') {
 	case 'M':
 	case 'V':
-		t = word_of(t, part == 'M' ? 0 : 2);
-		break;
+		return word_of(t, part == 'M' ? 0 : 2);
 	case 'U':
 	case 'P':
 	case 'O':
 	case 'Q':
 		t = word_of(t, 1);
 		query = memchr(t.at, '?', t.len);
-		if (part == 'Q') {
-			t = query ? text_of(query, (size_t)(t.at + t.len - query)) : text_of("", 0);
-		} else if (part != 'U' && query) {
+		if (part == 'Q')
+			return query ? text_of(query, (size_t)(t.at + t.len - query)) : text_of("", 0);
+		if (part != 'U' && query)
 			t.len = (size_t)(query - t.at);
-		}
 		if (part == 'O' && t.len && *t.at != '/') { /* absolute: only its path */
 			const char *slashes = memmem(t.at, t.len, "://", 3);
 			const char *path =
 			    slashes ? memchr(slashes + 3, '/', (size_t)(t.at + t.len - slashes - 3))
 				    : NULL;
 
-			t = path ? text_of(path, (size_t)(t.at + t.len - path)) : text_of("", 0);
+			return path ? text_of(path, (size_t)(t.at + t.len - path)) : text_of("", 0);
 		}
-		break;
+		return t;
 	default:
-		break;
+		return t;
 	}
+}
+
+static void put_request(struct log_writer *w, int part, unsigned flags, const struct log_facts *f)
+{
+	const struct text t = log_request_part(f, part);
+
 	if (t.len || (flags & LOG_QUOTE)) /* a part that is not there is nothing */
 		put_text(w, t, flags, URL_ENCODE);
 }
 
-static struct text unique_id(const struct log_facts *f)
+struct text log_unique_id(const struct log_facts *f)
 {
 	const char *id = f->unique_id ? *f->unique_id : NULL;
 
 	return text_of(id, id ? strlen(id) : 0);
 }
 
-static struct text captured(const struct log_facts *f, unsigned side, unsigned slot)
+struct text log_captured(const struct log_facts *f, unsigned side, unsigned slot)
 {
 	const char *t = f->captures ? f->captures->at[side][slot] : NULL;
 
@@ -232,7 +236,7 @@ static bool put_captures(struct log_writer *w, unsigned side, unsigned flags,
 	for (unsigned i = 0; i < f->n_captures[side]; i++) {
 		if (i)
 			log_put(w, "|", 1);
-		put_content(w, captured(f, side, i), flags, HEADER_ENCODE);
+		put_content(w, log_captured(f, side, i), flags, HEADER_ENCODE);
 	}
 	put_string(w, flags & LOG_QUOTE ? "}\"" : "}");
 	return true;
@@ -245,7 +249,7 @@ static bool put_capture_list(struct log_writer *w, unsigned side, unsigned flags
 	for (unsigned i = 0; i < f->n_captures[side]; i++) {
 		if (i)
 			log_put(w, " ", 1);
-		put_text(w, captured(f, side, i), flags, HEADER_ENCODE);
+		put_text(w, log_captured(f, side, i), flags, HEADER_ENCODE);
 	}
 	return f->n_captures[side];
 }
@@ -415,7 +419,7 @@ bool log_put_var(struct log_writer *w, int var, unsigned flags, const struct log
 	case V_HQ: put_request(w, 'Q', flags, f); break;
 	case V_HU: put_request(w, 'U', flags, f); break;
 	case V_HV: put_request(w, 'V', flags, f); break;
-	case V_ID: put_text(w, unique_id(f), flags, NULL); break;
+	case V_ID: put_text(w, log_unique_id(f), flags, NULL); break;
 	case V_ST: put_number(w, f->status, flags, NULL); break;
 	case V_T: put_date(w, &f->accepted, ZONE_UTC); break;
 	case V_TR: put_number(w, f->request, flags, NULL); break;

@@ -40,12 +40,19 @@ struct log_facts {
 	int64_t listener_open;						    /* connections; -1: not known */
 	int64_t client_timeout, server_timeout, tunnel_timeout;		    /* ms; -1: none */
 	int priority_class, priority_offset;
+	struct text failure; /* why it became neither session nor request */
 	bool stopping;
 	bool forwarded, own; /* a server has it; the process answers it: statistics, metrics */
 };
 
 /* What is known of `r`, from its host or itself; `rare`: all of it. */
 void run_facts(struct run *r, bool rare, struct log_facts *ret);
+
+/* Of the request line: 'M'ethod, 'U'RI, 'P'ath, 'O'nly its path, 'Q'uery with its mark, 'V'ersion, else all of it. Without one "<BADREQ>". */
+struct text log_request_part(const struct log_facts *f, int part);
+/* Empty: there is none. */
+struct text log_unique_id(const struct log_facts *f);
+struct text log_captured(const struct log_facts *f, unsigned side, unsigned slot);
 
 /* The variables: in the order of their names. */
 /* True: *ret is that of the longest name `text` begins with, and *ret_len its length. */

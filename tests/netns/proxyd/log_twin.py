@@ -5,6 +5,7 @@
 Times, ports and process ids are numbers of the moment and are named by what they are; all else stands as it is.
 """
 import contextlib
+import json
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ import subprocess
 import tempfile
 import time
 
+from http_twin import is_haproxy
 from support import Proxy, Server, ask_api, free_port, main, read_all, read_head, unix_connect, until
 from tls_support import Authority
 
@@ -123,6 +125,71 @@ def test_httplog(binary):
         r'CLIENT \[DATE\] fe down/d T/T/-1/-1/T 503 BYTES - - SC-- 1/1/0/0/1 0/0 \{\|\} \{\} "GET /down HTTP/1.1"',
         r'CLIENT \[DATE\] fe fe/<NOSRV> -1/-1/-1/-1/T 400 BYTES - - PR-- 1/1/0/0/0 0/0 "<BADREQ>"',
     ])
+
+
+def test_json_is_ours(binary):
+    if is_haproxy(binary):
+        return
+    server = Server(web)
+    front = """
+    option httplog json
+    capture request header User-Agent len 20
+    capture response header X-Kind len 20
+    capture cookie SID= len 20
+    unique-id-format %[path]
+    http-request deny if { path /no }
+"""
+
+    def objects(n, **more):
+        with Proxy(binary, config(front, server, **more)) as p:
+            yield p
+            until("lines", lambda: p.text().count('{"time"') == n)
+            yield [json.loads(line[line.index("{"):]) for line in p.text().splitlines() if '{"time"' in line]
+
+    run = objects(4)
+    p = next(run)
+    ask(p, "GET /a?b=c HTTP/1.1", 'User-Agent: "me"', "Cookie: SID=12")
+    ask(p, "GET /\xe9 HTTP/1.1")
+    ask(p, "GET /no HTTP/1.1")
+    ask(p, "no request")
+    plain, odd, denied, bad = next(run)
+    for o in (plain, odd, denied, bad):
+        assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", o.pop("time")) and o["client"] == "127.0.0.1" and o["client_port"]
+    assert {k: v for k, v in plain.items() if not k.endswith(("_ms", "_port", "connections"))} == {
+        "client": "127.0.0.1", "frontend": "fe", "backend": "be", "server": "s1", "status": 200, "bytes": plain["bytes"],
+        "bytes_uploaded": plain["bytes_uploaded"], "termination": "----", "retries": 0, "server_queue": 0, "backend_queue": 0,
+        "unique_id": "/a", "request_cookie": "SID=12", "response_cookie": "SID=xyz", "request_captures": ['"me"'],
+        "response_captures": ["a|b"], "method": "GET", "version": "HTTP/1.1", "path": "/a", "query": "b=c"}, plain
+    assert {"request_ms", "queue_ms", "connect_ms", "response_ms", "data_ms", "total_ms"} <= plain.keys()
+    assert (odd["status"], bad["status"]) == (400, 400) and "path" not in bad and bad["termination"] == "PR--", (odd, bad)
+    assert denied["status"] == 403 and denied["server"] == "<NOSRV>" and "connect_ms" not in denied, denied
+
+    run = objects(1, log="stdout len 900 format rfc5424")  # the line's head included
+    ask(next(run), f"GET /{'x' * 300}?{'y' * 300} HTTP/1.1", "User-Agent: me")
+    cut, = next(run)
+    assert cut["cut"] and cut["status"] == 200 and cut["path"].startswith("/xxx") and len(cut["path"] + cut.get("query", "")) < 500, cut
+
+    front = "\n    option httplog\n    option tcplog json\n"
+    run = objects(1, mode="tcp")
+    ask(next(run), "GET / HTTP/1.1")
+    tcp, = next(run)
+    assert tcp["server"] == "s1" and tcp["bytes"] > 50 and tcp["total_ms"] >= 0 and tcp["termination"][:2] == "--", tcp
+    assert not {"status", "method", "request_ms"} & tcp.keys(), tcp
+
+
+def test_a_failure_in_json_is_ours(binary):
+    if is_haproxy(binary):
+        return
+    with Proxy(binary, config("    bind 127.0.0.1:{port} accept-proxy name {port}\n    option httplog json\n", Server(web)).replace(
+            "    bind 127.0.0.1:{port}\n", "", 1)) as p:
+        with p.connect() as s:
+            s.sendall(b"GARBAGE\r\n\r\n")
+            with contextlib.suppress(ConnectionResetError):
+                read_all(s)
+        until("a line", lambda: '{"time"' in p.text())
+        o = json.loads(next(line for line in p.text().splitlines() if line.startswith('{"time"')))
+        assert o.pop("time") and o.pop("client_port") and o == {
+            "client": "127.0.0.1", "frontend": "fe", "listener": str(p.port), "failure": "Received something which does not look like a PROXY protocol header"}, o
 
 
 def test_what_no_server_answers(binary):

@@ -346,7 +346,7 @@ static void write_line(struct worker *w, const struct frontend *f, const struct 
 		       bool error, int wanted_level)
 {
 	const struct cfg_formats *formats = f->proxy->formats;
-	struct log_message m = {.level = LOG_INFO};
+	struct log_message m = {.level = LOG_INFO, .is_json = format->is_json};
 
 	run_unique_id(r); /* as HAProxy: what is logged has one */
 	if (wanted_level == LOG_SILENT || (f->proxy->set.dontlog_normal && !error))
@@ -363,21 +363,22 @@ static void write_line(struct worker *w, const struct frontend *f, const struct 
 	log_message(w, f, &m);
 }
 
-/* As error-log-format says. False: it says nothing. */
+/* As error-log-format says, or in JSON as all lines are. False: neither is so. */
 static bool write_error_format(struct worker *w, const struct connection_ends *ends, unsigned code, const char *words)
 {
 	const struct frontend *f = ends->frontend;
+	const struct cfg_formats *formats = f->proxy->formats;
 	char scratch[SCRATCH];
 	struct run r;
 
-	if (!f->proxy->formats || !f->proxy->formats->has_error)
+	if (!formats || (!formats->has_error && !formats->line.is_json))
 		return false;
 	run_prepare_connection(w, ends, &r, (struct scratch){scratch, 0, sizeof(scratch)});
 	r.client_error = code;
 	r.client_error_text = words;
 	r.facts = failed_facts;
 	r.facts_of = ends;
-	write_line(w, f, &f->proxy->formats->error, &r, true, -1);
+	write_line(w, f, formats->has_error ? &formats->error : &formats->line, &r, true, -1);
 	return true;
 }
 

@@ -3,6 +3,7 @@
 #include "engine/control.h"
 #include "head.h"
 #include "ring.h"
+#include "rules/log_json.h"
 #include "rules/sample.h"
 #include "engine/worker.h"
 
@@ -74,17 +75,21 @@ static bool is_sampled(const struct cfg_log *log)
 	return log->sampled[n / 64] >> n % 64 & 1;
 }
 
-static void deliver(int fds[3], const struct cfg_log *log, char *head, size_t head_len, struct text text)
+static void deliver(int fds[3], const struct cfg_log *log, char *head, size_t head_len, struct text text, bool is_json)
 {
+	const size_t room = log->len - 1 > head_len ? log->len - 1 - head_len : 0; /* one is its line end */
 	char newline = '\n';
-	struct iovec v[3] = {{head, head_len}, {(char *)(uintptr_t)text.at, text.len}, {&newline, 1}};
-	struct msghdr out = {.msg_iov = v, .msg_iovlen = 3}; /* datagrams end with it, too, as HAProxy's */
+	const char *end = "";
+	struct iovec v[4] = {{head, head_len}, [3] = {&newline, 1}};
+	struct msghdr out = {.msg_iov = v, .msg_iovlen = 4}; /* datagrams end with it, too, as HAProxy's */
 
-	if (v[0].iov_len + v[1].iov_len >= log->len) /* one is its line end */
-		v[1].iov_len = log->len - 1 > v[0].iov_len ? log->len - 1 - v[0].iov_len : 0;
+	if (is_json)
+		text = log_json_cut(text, room, &end);
+	v[1] = (struct iovec){(char *)(uintptr_t)text.at, text.len < room ? text.len : room};
+	v[2] = (struct iovec){(char *)(uintptr_t)end, strlen(end)};
 	if (log->kind == CFG_LOG_RING) {
 		if (log->to)
-			ring_write(log->to, v, 2);
+			ring_write(log->to, v, 3);
 		return;
 	}
 	/* A log that takes no more loses the line: it must not stop the traffic. */
@@ -93,7 +98,7 @@ static void deliver(int fds[3], const struct cfg_log *log, char *head, size_t he
 		out.msg_namelen = log->addr.len;
 		if (sendmsg(log_socket(fds, log->addr.sa.sa_family), &out, MSG_NOSIGNAL) < 0)
 			return;
-	} else if (writev(log->fd, v, 3) < 0) {
+	} else if (writev(log->fd, v, 4) < 0) {
 		return;
 	}
 }
@@ -110,7 +115,7 @@ static void write_to(int fds[3], const struct cfg_log *log, const struct log_mes
 	l.pid = text_of(pid, (size_t)snprintf(pid, sizeof(pid), "%d", (int)getpid()));
 	if (m->hostname)
 		l.host = text_of(m->hostname, strlen(m->hostname));
-	deliver(fds, log, head, log_head(log, format, &l, head), m->line);
+	deliver(fds, log, head, log_head(log, format, &l, head), m->line, m->is_json);
 }
 
 void log_pass_on(int fds[3], const struct cfg_logs *logs, const struct syslog_line *l, struct text whole)
@@ -124,9 +129,9 @@ void log_pass_on(int fds[3], const struct cfg_logs *logs, const struct syslog_li
 		if (l->level > log->level || !is_sampled(log))
 			continue;
 		if (!log->format_given && log->kind != CFG_LOG_RING) /* as it came */
-			deliver(fds, log, head, 0, whole);
+			deliver(fds, log, head, 0, whole, false);
 		else
-			deliver(fds, log, head, log_head(log, log->format, l, head), l->text);
+			deliver(fds, log, head, log_head(log, log->format, l, head), l->text, false);
 	}
 }
 
