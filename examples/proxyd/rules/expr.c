@@ -80,12 +80,14 @@ static size_t name_length(const char *text)
 }
 
 /*
- * One argument, up to ',' or ')' outside quotes; \ takes the next character as it is. Blanks in front of a
- * number count for nothing. *text is moved past it. NULL: no end, or no memory.
+ * One argument, up to ',' or ')' outside quotes. Outside single quotes \ makes a quote, a blank or a backslash a
+ * character like others, and control bytes of n, r and t; it stays where a regular expression needs it: \d. Blanks
+ * in front of a number count for nothing. *text is moved past it. NULL: no end, or no memory.
  */
 static char *read_arg(const char **text, bool is_number, const struct rule_memory *m, size_t *ret_len)
 {
-	const char *p = *text;
+	static const char escaped[] = "\\\"' nrt", meant[] = "\\\"' \n\r\t";
+	const char *p = *text, *escape;
 	char *buf, quote = '\0';
 	size_t n = 0;
 
@@ -103,9 +105,9 @@ static char *read_arg(const char **text, bool is_number, const struct rule_memor
 			quote = *p;
 			continue;
 		}
-		if (*p == '\\' && quote != '\'' && p[1])
-			p++;
-		buf[n++] = *p;
+		escape = *p == '\\' && quote != '\'' && p[1] ? strchr(escaped, p[1]) : NULL;
+		p += escape != NULL;
+		buf[n++] = escape ? meant[escape - escaped] : *p;
 	}
 	if (!*p || n >= EXPR_TEXT_MAX)
 		return NULL;

@@ -119,6 +119,12 @@ const struct fetch *fetch_find(struct text name);
 /* names.c: HAProxy has it, this build not. */
 bool conv_is_known(struct text name);
 
+/*
+ * fetch/http.c: the value of the next parameter of that name, or of any for an empty one, in a list like "a=1&b=2";
+ * ';' and `delimiter` end one, too.
+ */
+bool fetch_parameter(struct text list, char delimiter, struct text name, struct fetch_step *step, struct text *ret);
+
 /* conv/text.c: what base64 (RFC 4648; for_url: section 5) stands for. False: another character, or no room. */
 bool base64_bytes(struct text t, bool for_url, struct scratch *scratch, struct text *ret);
 

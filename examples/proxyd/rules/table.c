@@ -247,8 +247,6 @@ static bool make_key(const struct table *t, struct sample *s, struct scratch *sc
 		break;
 	default: /* cut, and binary filled up, as HAProxy does */
 		ret->len = s->text.len > t->def.key_len ? t->def.key_len : s->text.len;
-		if (!ret->len)
-			return false;
 		memcpy(ret->at, s->text.at, ret->len);
 		if (t->def.type == SAMPLE_BIN) {
 			memset(ret->at + ret->len, 0, t->def.key_len - ret->len);

@@ -205,11 +205,13 @@ def test_what_is_tracked_is_counted(binary):
         assert got[13:] == ["1", "1", "1"], got
         got = ask(p, "/", "X-Key: abcdxx")[1].split(" ")  # the key is cut
         assert got[13:] == ["2", "2", "1"], got
+        got = ask(p, "/", "X-Key: ")[1].split(" ")  # nothing is a key, too
+        assert got[13:] == ["1", "1", "1"], got
         assert ask(p, "/", source="127.0.0.3")[1].split(" ")[:4] == ["1", "1", "1", "1"]
         with p.connect() as s:  # requests of one connection
             s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 2 + b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
             bodies = re.findall(r"\r\n\r\n(\S+) (\S+) (\S+) (\S+)", read_all(s).decode())
-        assert [b[0] for b in bodies] == ["7"] * 3 and [b[3] for b in bodies] == ["7", "8", "9"], bodies
+        assert [b[0] for b in bodies] == ["8"] * 3 and [b[3] for b in bodies] == ["8", "9", "10"], bodies
 
 
 def test_who_began_before_is_no_new_session(binary):

@@ -233,6 +233,16 @@ ODD = [
     ("str(8=FIX.4.4),fix_is_valid", ""),
     ("bin(00ff10),mqtt_is_valid", "0"),
     ("bin(e9),mqtt_is_valid", ""),
+    (r"str(a\d\x),length", "5"),
+    (r'str("a\d\(\$"),length', "7"),
+    (r'str("a\n\r\t\ \"\\"),hex', "610A0D0920225C"),
+    (r'str(abc),regsub("\w",x,g)', "xxx"),
+    ("str(a.b.c.d),word(2,.,-2)", "b.c.d"),
+    ("str(a.b.c.d),field(-2,.,-2)", "a.b.c"),
+    ("str(abcdef),bytes(-4,2)", ""),
+    ("str(HOST.com:80),host_only", "host.com"),
+    ("str(abc),capture-req(0)", ""),
+    ("env(NO_SUCH_NAME),length", ""),
 ]
 
 # Other protocols': FIX, MQTT, Protocol Buffers. HAProxy runs these, too, before they are believed.
@@ -405,6 +415,27 @@ def test_pairs_and_tokens(binary):
             ("/x", b'Cookie: d=2,c=5; e="x,c=7;c=8"\r\n', "5 5 1 3 2 <> <>   /x "),
             ("/x", b'Cookie: e="c=7;c=8\r\n', '  0 1 "c=7;c=8 <> <>   /x '),
             ("http://h/y?a=1", b"", "  0 0  <> <1>   /y?a=1 1"),
+        ):
+            body = get(p, target, head).split("\r\n\r\n", 1)[1]
+            assert body == wanted, (target, body, wanted)
+
+
+TARGETS = """
+frontend f
+    mode http
+    bind 127.0.0.1:{port}
+    option http-buffer-request
+    http-request return status 200 content-type text/plain lf-string "%[base]|%[baseq]|%[pathq]|%[urlp(a)]|%[urlp(b)]|%[urlp(b,;)]|%[req.body_param(b)]|%[http_auth_type]|%[req.cook]|%[req.cook_cnt]"
+"""
+
+
+def test_odd_ends_of_names_and_values(binary):
+    with Proxy(binary, config(TARGETS)) as p:
+        for target, head, wanted in (
+            ("/?", b"", "h/|h/?|/?|||||||0"),
+            ("http://h", b"Authorization: basic YTpi\r\n", "h|h||||||Basic||0"),
+            ("/x?a=1;b=2?a=3", b"Cookie: $Version=1; a=2; $Path=/\r\n", "h/x|h/x?a=1;b=2?a=3|/x?a=1;b=2?a=3|1|2|2?a=3|||2|1"),
+            ("/x;a=1;b=2?b=3", b"Cookie: a=1; $b=3\r\nContent-Length: 9\r\n\r\na=1;b=2&c", "h/x;a=1;b=2|h/x;a=1;b=2?b=3|/x;a=1;b=2?b=3||3|2?b=3|2||1|1"),
         ):
             body = get(p, target, head).split("\r\n\r\n", 1)[1]
             assert body == wanted, (target, body, wanted)

@@ -41,10 +41,10 @@ static bool length(const struct conv *c, const struct expr_arg *arg, unsigned n_
 static bool bytes(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r,
 		  struct sample *s)
 {
-	size_t from = arg[0].number < 0 ? 0 : (size_t)arg[0].number;
+	size_t from = s->text.len; /* nothing where there is nothing */
 
-	if (from > s->text.len)
-		from = s->text.len;
+	if (arg[0].number >= 0 && (uint64_t)arg[0].number < from)
+		from = (size_t)arg[0].number;
 	s->text.at += from;
 	s->text.len -= from;
 	if (n_args > 1 && arg[1].number >= 0 && (size_t)arg[1].number < s->text.len)
@@ -123,14 +123,16 @@ static bool pieces(const struct conv *c, const struct expr_arg *arg, unsigned n_
 
 	while (next_piece(&p, &piece))
 		n++;
-	if (count < 0 || !arg[0].number)
+	if (!arg[0].number)
 		return false;
+	if (count <= 0) /* all that there are */
+		count = INT64_MAX;
 	if (arg[0].number > 0) {
 		first = arg[0].number;
-		last = count && first + count - 1 < n ? first + count - 1 : n;
+		last = count <= n - first ? first + count - 1 : n;
 	} else {
 		last = n + 1 + arg[0].number;
-		first = count && last - count + 1 > 1 ? last - count + 1 : 1;
+		first = count < last ? last - count + 1 : 1;
 	}
 	if (first > n || last < 1) /* a word that is not there is empty; a field has no value */
 		return c->data == PIECES_WORD && give(s, s->text.at, 0);
@@ -248,6 +250,13 @@ static bool url_decode(const struct conv *c, const struct expr_arg *arg, unsigne
 		p[n++] = byte;
 	}
 	return give(s, p, n);
+}
+
+/* url_enc([query]) */
+static bool check_url_enc(struct expr_arg *arg, unsigned n, const struct rule_memory *m, struct rule_error *e)
+{
+	return !n || !arg->text.len || text_same(arg->text, text_of("query", 5), false) ||
+	       rule_fail(e, "url_enc encodes for a query, not for \"%.30s\"", arg->text.at);
 }
 
 static bool url_encode(const struct conv *c, const struct expr_arg *arg, unsigned n_args,
@@ -476,7 +485,7 @@ static bool check_set(struct expr_arg *arg, unsigned n, const struct rule_memory
 	return check_variable(arg, n, m, e);
 }
 
-/* host_only and port_only of "host:port", "[v6]:port" */
+/* host_only, in small letters, and port_only of "host:port", "[v6]:port" */
 static bool host_or_port(const struct conv *c, const struct expr_arg *arg, unsigned n_args,
 			 struct run *r, struct sample *s)
 {
@@ -488,7 +497,7 @@ static bool host_or_port(const struct conv *c, const struct expr_arg *arg, unsig
 			host = i;
 	if (!c->data) {
 		s->text.len = host;
-		return true;
+		return change_case(c, arg, n_args, r, s);
 	}
 	if (host < s->text.len)
 		text_to_int(text_of(s->text.at + host + 1, s->text.len - host - 1), &number);
@@ -664,7 +673,7 @@ const struct conv convs_text[] = {
     {"unset-var", "s", SAMPLE_STR, SAMPLE_STR, set_variable, 1, check_variable, true},
     {"upper", "", SAMPLE_STR, SAMPLE_STR, change_case, 1, NULL, false},
     {"url_dec", "I", SAMPLE_STR, SAMPLE_STR, url_decode, 0, NULL, false},
-    {"url_enc", "S", SAMPLE_STR, SAMPLE_STR, url_encode, 0, NULL, false},
+    {"url_enc", "S", SAMPLE_STR, SAMPLE_STR, url_encode, 0, check_url_enc, false},
     {"word", "isI", SAMPLE_STR, SAMPLE_STR, pieces, PIECES_WORD, NULL, false},
     {NULL, NULL, 0, 0, NULL, 0, NULL, false},
 };

@@ -70,26 +70,13 @@ static bool body_size(const struct fetch *f, const struct expr_arg *arg, unsigne
 static bool form_field(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 		       struct run *r, struct fetch_step *step, struct sample *ret)
 {
-	struct text form, name = n_args ? arg[0].text : text_of("", 0);
-	size_t at = step->each ? step->at : 0;
+	struct text form, t;
 
-	if (!body_of(message(f, r), r, &form))
+	if (!body_of(message(f, r), r, &form) ||
+	    !fetch_parameter(form, '&', n_args ? arg[0].text : text_of("", 0), step, &t))
 		return false;
-	while (at < form.len) {
-		const char *begin = form.at + at, *end = memchr(begin, '&', form.len - at);
-		size_t len = end ? (size_t)(end - begin) : form.len - at;
-		const char *equal = memchr(begin, '=', len);
-
-		at += len + 1;
-		if (!equal || (name.len && ((size_t)(equal - begin) != name.len ||
-					    memcmp(begin, name.at, name.len) != 0)))
-			continue;
-		*ret = sample_text(SAMPLE_STR, equal + 1, len - (size_t)(equal + 1 - begin));
-		step->at = (uint32_t)at;
-		step->more = step->each && at < form.len;
-		return true;
-	}
-	return false;
+	*ret = sample_text(SAMPLE_STR, t.at, t.len);
+	return true;
 }
 
 /* ---- The head ---- */

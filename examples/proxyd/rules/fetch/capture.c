@@ -62,9 +62,12 @@ static bool unique_id(const struct fetch *f, const struct expr_arg *arg, unsigne
 static bool capture(const struct conv *c, const struct expr_arg *arg, unsigned n_args,
 		    struct run *r, struct sample *s)
 {
-	if (r->captures && r->slots && arg[0].number >= 0)
-		capture_set(r->captures, r->slots, (enum capture_side)c->data,
-			    (unsigned)arg[0].number, s->text);
+	enum capture_side side = (enum capture_side)c->data;
+
+	if (!r->slots || arg[0].number < 0 || arg[0].number >= r->slots->n[side])
+		return false;
+	if (r->captures)
+		capture_set(r->captures, r->slots, side, (unsigned)arg[0].number, s->text);
 	return true;
 }
 

@@ -125,6 +125,8 @@ static bool uuid(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 static bool environment(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 			struct run *r, struct fetch_step *step, struct sample *ret)
 {
+	if (!arg->object)
+		return false;
 	*ret = sample_text(SAMPLE_STR, arg->object, strlen(arg->object));
 	return true;
 }
@@ -136,7 +138,8 @@ static bool check_environment(struct expr_arg *arg, unsigned n, const struct rul
 	const char *value = getenv(arg->text.at);
 	char *copy;
 
-	value = value ? value : "";
+	if (!value)
+		return true;
 	copy = m->alloc(m->owner, strlen(value) + 1);
 	if (!copy)
 		return rule_fail(e, "%s", "");

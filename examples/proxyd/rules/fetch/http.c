@@ -185,27 +185,21 @@ static struct text trimmed(struct text t)
 	return t;
 }
 
-static size_t parameter_len(const char *text, size_t len)
-{
-	const char *end = memchr(text, '&', len);
-
-	return end ? (size_t)(end - text) : len;
-}
-
-/* The next "name=value" of a list, of cookies where they are of a message, from *at on; a word alone is none. */
-static bool next_pair(struct text list, const struct http_msg *cookies, uint32_t *at, struct text *name,
+/* The next "name=value" of a message's list of cookies, from *at on; a word alone is none, and $Path is said of one (RFC 2965). */
+static bool next_pair(struct text list, const struct http_msg *m, uint32_t *at, struct text *name,
 		      struct text *value)
 {
 	while (*at < list.len) {
 		const char *begin = list.at + *at, *end, *equals;
-		size_t left = list.len - *at;
 
-		end = begin + (cookies ? http_cookie_len(cookies, begin, left) : parameter_len(begin, left));
+		end = begin + http_cookie_len(m, begin, list.len - *at);
 		*at = (uint32_t)(end - list.at) + 1;
 		equals = memchr(begin, '=', (size_t)(end - begin));
 		if (!equals)
 			continue;
 		*name = trimmed(text_of(begin, (size_t)(equals - begin)));
+		if (name->len && *name->at == '$')
+			continue;
 		*value = trimmed(text_of(equals + 1, (size_t)(end - equals) - 1));
 		return true;
 	}
@@ -306,34 +300,43 @@ static bool cookie_count(const struct fetch *f, const struct expr_arg *arg, unsi
 	return true;
 }
 
-/* A parameter of a query. */
-static bool parameter_text(struct text list, const struct expr_arg *arg, unsigned n_args,
-			   struct fetch_step *step, struct text *ret)
+static size_t parameter_len(struct text list, size_t at, char delimiter)
 {
-	struct text wanted = n_args ? arg->text : text_of("", 0), name;
-	uint32_t at = step->each ? step->at : 0;
-	bool found = false;
+	size_t end = at;
 
-	while (!found && next_pair(list, NULL, &at, &name, ret))
-		found = !wanted.len || text_same(name, wanted, false);
-	step->at = at;
-	step->more = found;
-	return found;
+	while (end < list.len && list.at[end] != '&' && list.at[end] != ';' && list.at[end] != delimiter)
+		end++;
+	return end - at;
 }
 
-static struct text query_of(struct run *r, const struct expr_arg *arg, unsigned n_args)
+bool fetch_parameter(struct text list, char delimiter, struct text name, struct fetch_step *step, struct text *ret)
 {
-	struct text target, query;
+	const char *equals;
+	size_t at = step->each ? step->at : 0, len;
 
-	query = span_text(r->request, http_query(r->request));
-	if (n_args < 2 || !arg[1].text.len)
-		return query;
-	/* another delimiter than "?" */
-	target = span_text(r->request, r->request->target);
-	for (size_t i = 0; i < target.len; i++)
-		if (target.at[i] == *arg[1].text.at)
-			return text_of(target.at + i + 1, target.len - i - 1);
-	return text_of("", 0);
+	step->more = false;
+	for (; !step->more && at < list.len; at += len + 1) {
+		len = parameter_len(list, at, delimiter);
+		equals = memchr(list.at + at, '=', len);
+		if (!equals || (name.len && !text_same(text_of(list.at + at, (size_t)(equals - list.at) - at), name, false)))
+			continue;
+		*ret = text_of(equals + 1, (size_t)(list.at + at + len - equals) - 1);
+		step->more = true;
+	}
+	step->at = (uint32_t)at;
+	return step->more;
+}
+
+/* Of the target, behind the delimiter: "?", or what the second argument says. */
+static bool parameter_text(struct run *r, const struct expr_arg *arg, unsigned n_args, struct fetch_step *step,
+			   struct text *ret)
+{
+	struct text target = span_text(r->request, r->request->target);
+	char delimiter = n_args > 1 && arg[1].text.len ? *arg[1].text.at : '?';
+	const char *begin = memchr(target.at, delimiter, target.len);
+
+	return begin && fetch_parameter(text_of(begin + 1, target.len - (size_t)(begin - target.at) - 1), delimiter,
+					n_args ? arg->text : text_of("", 0), step, ret);
 }
 
 static bool parameter(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
@@ -341,8 +344,7 @@ static bool parameter(const struct fetch *f, const struct expr_arg *arg, unsigne
 {
 	struct text t;
 
-	return parameter_text(query_of(r, arg, n_args), arg, n_args, step, &t) &&
-	       give(ret, SAMPLE_STR, t);
+	return parameter_text(r, arg, n_args, step, &t) && give(ret, SAMPLE_STR, t);
 }
 
 static bool parameter_number(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
@@ -351,7 +353,7 @@ static bool parameter_number(const struct fetch *f, const struct expr_arg *arg, 
 	struct text t;
 	int64_t value;
 
-	if (!parameter_text(query_of(r, arg, n_args), arg, n_args, step, &t))
+	if (!parameter_text(r, arg, n_args, step, &t))
 		return false;
 	text_to_int(t, &value);
 	*ret = sample_int(value);
@@ -385,23 +387,23 @@ static struct text host_of(const struct http_msg *m)
 
 static bool path(const struct http_msg *m, bool with_query, struct text *ret)
 {
-	struct text query = span_text(m, http_query(m));
+	struct text target = span_text(m, m->target);
 
 	*ret = span_text(m, http_path(m));
 	if (!ret->len)
 		return false;
-	if (with_query && query.len)
-		ret->len = (size_t)(query.at + query.len - ret->at);
+	if (with_query) /* its "?" as well when nothing is behind it */
+		ret->len = (size_t)(target.at + target.len - ret->at);
 	return true;
 }
 
-/* Host and path behind each other. */
+/* Host and path behind each other; "*" has no path. */
 static bool base(struct run *r, bool with_query, struct text *ret)
 {
-	struct text host = host_of(r->request), p;
+	struct text host = host_of(r->request), p = text_of("", 0);
 	char *at;
 
-	if (!path(r->request, with_query, &p))
+	if (!path(r->request, with_query, &p) && !host.len)
 		return false;
 	at = scratch_take(&r->scratch, host.len + p.len);
 	if (!at)
@@ -552,6 +554,7 @@ static bool authorization(const struct fetch *f, const struct expr_arg *arg, uns
 {
 	struct text t, scheme, from = f->data == AUTH_BEARER && n_args ? arg[0].text : text_of("authorization", 13);
 	const struct http_field *field = http_find(r->request, from.at, from.len, 0);
+	bool is_basic, is_bearer;
 	size_t n = 0;
 
 	if (!field)
@@ -560,14 +563,16 @@ static bool authorization(const struct fetch *f, const struct expr_arg *arg, uns
 	while (n < t.len && t.at[n] != ' ')
 		n++;
 	scheme = text_of(t.at, n);
+	is_basic = text_same(scheme, text_of("basic", 5), true);
+	is_bearer = text_same(scheme, text_of("bearer", 6), true);
 	t = trimmed(text_of(t.at + n, t.len - n));
 	switch (f->data) {
-	case AUTH_TYPE:
-		return give(ret, SAMPLE_STR, scheme);
+	case AUTH_TYPE: /* of those that are known, however it was written */
+		return (is_basic || is_bearer) && give(ret, SAMPLE_STR, is_basic ? text_of("Basic", 5) : text_of("Bearer", 6));
 	case AUTH_BEARER:
-		return text_same(scheme, text_of("bearer", 6), true) && give(ret, SAMPLE_STR, t);
+		return is_bearer && give(ret, SAMPLE_STR, t);
 	default:
-		return text_same(scheme, text_of("basic", 5), true) && basic(r, t, f->data, ret);
+		return is_basic && basic(r, t, f->data, ret);
 	}
 }
 
