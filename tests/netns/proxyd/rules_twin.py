@@ -46,6 +46,10 @@ frontend f
     http-request add-header X-Many another
     http-request del-header X-Secret
     http-request replace-header Host ^www\\.(.*)$ \\1
+    http-request set-header Host told.example if { path /told }
+    http-request set-uri http://away.example%[path] if { path /away }
+    http-request set-uri %[urlp(uri)] if { path /as }
+    http-request set-header X-Path <%[path]> if { url_beg odd: }
     http-request replace-value X-List two 2
     http-request set-path /v2%[path] if { path_beg /api/old }
     http-request set-query a=%[urlp(a),add(1)] if { urlp(a) -m found }
@@ -102,6 +106,13 @@ CASES = [
     ("GET / HTTP/1.1", ["X-User: Ada"], 200, [r"x-user: ada\r\n", r"x-user-seen: ada\r\n"]),
     ("GET / HTTP/1.1", ["X-Secret: 1", "x-SECRET: 2"], 200, ["!x-secret"]),
     ("GET / HTTP/1.1", ["Host: www.example.org"], 200, [r"\r\nhost: example.org\r\n"]),
+    ("GET http://www.example.org/?q HTTP/1.1", ["Host: www.example.org"], 200, [r"GET http://example.org/\?q HTTP", r"\r\nhost: example.org\r\n"]),
+    ("GET /told HTTP/1.1", [], 200, [r"GET /told HTTP", r"\r\nhost: told.example\r\n"]),
+    ("GET http://example/told?q HTTP/1.1", [], 200, [r"GET http://told.example/told\?q HTTP", r"\r\nhost: told.example\r\n"]),
+    ("GET http://example HTTP/1.1", [], 200, [r"GET http://example/? HTTP", r"\r\nhost: example\r\n"]),
+    ("GET /away HTTP/1.1", [], 200, [r"GET http://away.example/away HTTP", r"\r\nhost: away.example\r\n"]),
+    ("GET http://example/away HTTP/1.1", [], 200, [r"GET http://away.example/away HTTP", r"\r\nhost: away.example\r\n"]),
+    ("GET /as?uri=odd: HTTP/1.1", [], 200, [r"GET odd: HTTP", r"\r\nx-path: <>\r\n"]),
     ("GET / HTTP/1.1", ["X-List: one, two, three"], 200, [r"x-list: one, ?2, three\r\n"]),
     ("GET /api/old/1?q=2 HTTP/1.1", [], 200, [r"GET /v2/api/old/1\?q=2 HTTP"]),
     ("GET /x?a=41&b=2 HTTP/1.1", [], 200, [r"GET /x\?a=42 HTTP"]),

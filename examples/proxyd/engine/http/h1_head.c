@@ -491,18 +491,6 @@ static void judge_connection(struct http_msg *m)
 		     m->seen >> HTTP_ID_UPGRADE & 1 && !asks_for(m, "h2c", "h2");
 }
 
-static struct http_span authority(const struct http_msg *m)
-{
-	const char *text = http_text(m, m->target), *end = text + m->target.len, *from, *to;
-
-	if (!m->absolute_form)
-		return m->target;
-	from = (const char *)memchr(text, ':', m->target.len) + 3;
-	for (to = from; to < end && *to != '/'; to++)
-		;
-	return (struct http_span){m->target.at + (uint32_t)(from - text), (uint32_t)(to - from)};
-}
-
 /* Without the port that its scheme has anyway. */
 static size_t without_default_port(const struct http_msg *m, const char *host, size_t len)
 {
@@ -522,7 +510,7 @@ static bool check_host(struct head *h)
 {
 	struct http_msg *m = h->m;
 	bool named = m->absolute_form || m->method == HTTP_METHOD_CONNECT;
-	struct http_span name = authority(m);
+	struct http_span name = m->absolute_form ? http_authority(m) : m->target;
 	const char *a = http_text(m, name), *b;
 	size_t a_len = without_default_port(m, a, name.len), b_len;
 

@@ -224,6 +224,17 @@ static uint32_t path_at(const struct http_msg *m)
 	return (uint32_t)(p - text);
 }
 
+struct http_span http_authority(const struct http_msg *m)
+{
+	uint32_t end = path_at(m), at = 0;
+
+	if (!m->absolute_form)
+		return (struct http_span){m->target.at, 0};
+	while (http_text(m, m->target)[at] != ':')
+		at++;
+	return (struct http_span){m->target.at + at + 3, end - at - 3};
+}
+
 struct http_span http_path(const struct http_msg *m)
 {
 	uint32_t at = path_at(m);
@@ -350,7 +361,25 @@ int http_set_target(struct http_msg *m, const char *target, size_t len)
 	if (!http_store(m, target, len, &m->target))
 		return -ENOSPC;
 	m->absolute_form =
-	    len && target[0] != '/' && memchr(target, ':', len) && m->method != HTTP_METHOD_CONNECT;
+	    len && target[0] != '/' && memmem(target, len, "://", 3) && m->method != HTTP_METHOD_CONNECT;
+	m->edited = true;
+	return 0;
+}
+
+int http_set_authority(struct http_msg *m, const char *host, size_t len)
+{
+	struct http_span old = http_authority(m), whole, part;
+	uint32_t room_at = m->room_at, before = old.at - m->target.at, behind = old.at + old.len;
+
+	if (!m->absolute_form)
+		return 0;
+	if (!http_store(m, http_text(m, m->target), before, &whole) || !http_store(m, host, len, &part) ||
+	    !http_store(m, m->base + behind, m->target.at + m->target.len - behind, &part)) {
+		m->room_at = room_at;
+		return -ENOSPC;
+	}
+	whole.len = m->room_at - room_at; /* they stand behind each other */
+	m->target = whole;
 	m->edited = true;
 	return 0;
 }

@@ -141,6 +141,8 @@ uint8_t http_connection_options(const struct http_msg *m);
  * authority. The path is empty for CONNECT and "*"; the query is without its "?".
  */
 struct http_span http_path(const struct http_msg *m);
+/* Of a target in absolute-form; else empty. */
+struct http_span http_authority(const struct http_msg *m);
 struct http_span http_query(const struct http_msg *m);
 
 enum http_method http_method_of(const char *text, size_t len);
@@ -167,6 +169,9 @@ int http_set(struct http_msg *m, const char *name, size_t name_len, const char *
 int http_set_value(struct http_msg *m, unsigned place, const char *value, size_t len);
 int http_set_method(struct http_msg *m, const char *method, size_t len);
 int http_set_target(struct http_msg *m, const char *target, size_t len);
+
+/* Of a target in absolute-form; another one stays as it is. */
+int http_set_authority(struct http_msg *m, const char *host, size_t len);
 
 /* `reason` NULL: the one of RFC 9110. */
 int http_set_status(struct http_msg *m, unsigned status, const char *reason);

@@ -61,6 +61,35 @@ static void remove_matching(const struct rule *rule, struct http_msg *m)
 			http_remove_at(m, i);
 }
 
+static bool is_target(struct text t)
+{
+	if (!t.len)
+		return false;
+	for (size_t i = 0; i < t.len; i++)
+		if ((unsigned char)t.at[i] <= ' ' || t.at[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/*
+ * Host and the authority of a target in absolute-form stay one: servers go by the target, which a client may choose
+ * to write so (RFC 9112, section 3.2.2).
+ */
+static bool target_follows(struct http_msg *m, const char *name, size_t name_len, struct text value)
+{
+	return !m->absolute_form || http_id_of(name, name_len) != HTTP_ID_HOST ||
+	       (is_target(value) && http_set_authority(m, value.at, value.len) == 0);
+}
+
+static bool host_follows(struct http_msg *m)
+{
+	const struct http_field *host = http_find_id(m, HTTP_ID_HOST);
+	struct http_span name = http_authority(m);
+
+	return !host || !name.len ||
+	       http_set_value(m, (unsigned)(host - m->field), http_text(m, name), name.len) == 0;
+}
+
 void run_header(const struct rule *rule, struct run *r, struct verdict *v)
 {
 	struct http_msg *m = message(rule, r);
@@ -83,7 +112,7 @@ void run_header(const struct rule *rule, struct run *r, struct verdict *v)
 	}
 	e = rule->data & HEADER_SET ? http_set(m, rule->name, name_len, value.at, value.len)
 				    : http_add(m, rule->name, name_len, value.at, value.len);
-	if (e < 0)
+	if (e < 0 || !target_follows(m, rule->name, name_len, value))
 		fail_rule(v);
 }
 
@@ -182,7 +211,8 @@ void run_replace_header(const struct rule *rule, struct run *r, struct verdict *
 							 : replace_whole(rule, r, m, f->value, template, &value);
 		if (how == NONE_MATCHES)
 			continue;
-		if (how == NO_ROOM || !is_field_value(value) || http_set_value(m, i, value.at, value.len) < 0) {
+		if (how == NO_ROOM || !is_field_value(value) || http_set_value(m, i, value.at, value.len) < 0 ||
+		    !target_follows(m, rule->name, name_len, value)) {
 			fail_rule(v);
 			return;
 		}
@@ -206,16 +236,6 @@ bool read_replace_header(struct words *w, struct rule *rule)
 }
 
 /* ---- The start line ---- */
-
-static bool is_target(struct text t)
-{
-	if (!t.len)
-		return false;
-	for (size_t i = 0; i < t.len; i++)
-		if ((unsigned char)t.at[i] <= ' ' || t.at[i] == 0x7f)
-			return false;
-	return true;
-}
 
 /* The target with one part of it replaced. */
 bool change_target(struct run *r, int part, struct text new)
@@ -250,7 +270,7 @@ bool change_target(struct run *r, int part, struct text new)
 	    !scratch_put(&r->scratch, new) || !scratch_put(&r->scratch, tail))
 		return false;
 	whole = text_of(begin, (size_t)(r->scratch.at + r->scratch.used - begin));
-	return is_target(whole) && http_set_target(m, whole.at, whole.len) == 0;
+	return is_target(whole) && http_set_target(m, whole.at, whole.len) == 0 && (part != PART_URI || host_follows(m));
 }
 
 void run_start_line(const struct rule *rule, struct run *r, struct verdict *v)
