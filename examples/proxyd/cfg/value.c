@@ -187,7 +187,7 @@ static bool set_unix(struct reader *r, size_t i, const char *path, struct addres
 	return true;
 }
 
-/* A name that is no file: a NUL before it, and its length counts. */
+/* A name that is no file: a NUL before it. As in HAProxy, those behind it are of the name, too. */
 static bool set_abstract(struct reader *r, size_t i, const char *name, struct address *ret)
 {
 	struct sockaddr_un *un = &ret->addr.unix_path;
@@ -199,7 +199,7 @@ static bool set_abstract(struct reader *r, size_t i, const char *name, struct ad
 	}
 	un->sun_family = AF_UNIX;
 	memcpy(un->sun_path + 1, name, strlen(name));
-	ret->addr.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name));
+	ret->addr.len = (socklen_t)sizeof(*un);
 	return true;
 }
 

@@ -410,6 +410,25 @@ def test_redispatch_of_round_robin_is_at_the_first_retry(binary):
     log.close()
 
 
+def test_abstract_names_are_as_long_as_they_can_be(binary):
+    """NULs behind a name are of it: so others find HAProxy's sockets, and it theirs."""
+    name = f"hawser-test-{os.getpid()}"
+
+    def address(text):
+        return ("\0" + text).ljust(108, "\0")  # all of sun_path
+
+    there = socket.socket(socket.AF_UNIX)
+    there.bind(address(name + "-s"))
+    there.listen()
+    body = "listen l\n    bind 127.0.0.1:{port}\n    bind abns@%s-l\n    server s abns@%s-s\n" % (name, name)
+    with Proxy(binary, config(body)), socket.socket(socket.AF_UNIX) as c, there:
+        c.connect(address(name + "-l"))
+        c.sendall(b"hi")
+        s, _ = there.accept()
+        with s:
+            assert read_n(s, 2) == b"hi"
+
+
 def test_send_proxy_tells_the_client(binary):
     heads = []
 
