@@ -411,6 +411,23 @@ def test_an_upgrade_becomes_a_tunnel(binary):
         assert r.take(3) == b"bye" and r.ended()
 
 
+def test_an_upgrade_is_no_close(binary):
+    """Some servers take no upgrade whose Connection says close, too."""
+    wishes = []
+
+    def talk(_, c):
+        wishes.append(Reader(c).head().get("connection"))
+        c.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nhi")
+
+    web = Server(talk)
+    for option in ("httpclose", "http-server-close"):
+        with Proxy(binary, listen(web, "option " + option)) as p, p.connect() as c:
+            c.sendall(get("/", "Connection: keep-alive, Upgrade", "Upgrade: echo"))
+            r = Reader(c)
+            assert r.head().status == 101 and r.take(2) == b"hi"
+    assert [w.lower() for w in wishes] == ["upgrade"] * 2, wishes
+
+
 def test_connect_becomes_a_tunnel(binary):
     def talk(_, c):
         r = Reader(c)
@@ -437,11 +454,12 @@ def test_server_close_and_httpclose(binary):
             assert "connection" not in head and r.body(head) == b"ok"
             assert web.requests[-1]["connection"] == "close"
     assert web.count == 3
-    with Proxy(binary, listen(web, "option httpclose")) as p, p.connect() as c:
+    with Proxy(binary, listen(web, "option httpclose\n    option forwardfor")) as p, p.connect() as c:
         r = Reader(c)
         c.sendall(get("/"))
         head = r.head()
         assert head["connection"] == "close" and r.body(head) == b"ok" and r.ended()
+    assert [n for n, _ in web.requests[-1].fields][-2:] == ["x-forwarded-for", "connection"]  # always the last one
     web = Web()
     body = "frontend f\n    bind 127.0.0.1:{port}\n    default_backend b\nbackend b\n    option httpclose\n"
     with Proxy(binary, DEFAULTS + body + f"    server s 127.0.0.1:{web.port}\n") as p, p.connect() as c:

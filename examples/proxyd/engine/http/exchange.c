@@ -185,31 +185,28 @@ void exchange_finish(struct worker *w, struct exchange *x)
 
 /* ---- Its head ---- */
 
-static const char *wanted_connection(const struct exchange *x)
+static const char *wanted_connection(const struct exchange *x, const struct http_msg *m)
 {
 	const struct frontend *f = x->client->frontend;
 	enum cfg_closing back = x->seeker.backend->http->closing, front = f->http->closing;
 
 	if (front == CFG_KEEP_ALIVE && back == CFG_KEEP_ALIVE)
 		return x->minor ? NULL : "keep-alive";
-	return x->minor ? "close" : NULL;
+	return x->minor && !m->upgrade ? "close" : NULL; /* some servers know no close beside an upgrade */
 }
 
-/* 0 or -ENOSPC. */
+/* Connection is the last field, as in HAProxy. 0 or -ENOSPC. */
 static int edit_request(struct exchange *x, struct http_msg *m)
 {
 	const struct client *c = x->client;
-	int e = http_say_connection(m, wanted_connection(x));
+	const struct cfg_forwardfor *front = &c->frontend->http->forwardfor, *back = &x->seeker.backend->http->forwardfor;
+	int e = 0;
 
-	if (!e && !m->upgrade && http_find_id(m, HTTP_ID_UPGRADE))
+	if (!m->upgrade && http_find_id(m, HTTP_ID_UPGRADE))
 		e = http_drop_upgrade(m);
-	if (!e && c->frontend->http->forwardfor.on)
-		e = http_add_forwarded_for(m, &c->frontend->http->forwardfor, c->from.family,
-					   c->from.addr);
-	else if (!e)
-		e = http_add_forwarded_for(m, &x->seeker.backend->http->forwardfor, c->from.family,
-					   c->from.addr);
-	return e;
+	if (!e)
+		e = http_add_forwarded_for(m, front->on ? front : back, c->from.family, c->from.addr);
+	return e ? e : http_say_connection(m, wanted_connection(x, m));
 }
 
 /*
