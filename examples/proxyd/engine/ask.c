@@ -172,7 +172,7 @@ void exchange_ask(struct worker *w, struct exchange *x, const struct http_msg *m
 	a->foreign = is_foreign(m);
 	f->set->worker[w->index].sessions++;
 	x->ask = a;
-	x->own = true;
+	x->own = stats ? "<STATS>" : "<PROMEX>";
 	x->state = EXCHANGE_OWN;
 	x->head = NULL;
 	x->since_ns = w->now_ns;

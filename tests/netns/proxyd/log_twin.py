@@ -205,6 +205,27 @@ def test_what_no_server_answers(binary):
         assert [m.groups() for m in told] == [("", "", "", "-"), ("",) * 4, ("-",) * 4], lines(p)
 
 
+def test_what_answers_for_a_server_has_a_name(binary):
+    """It is the frontend's, which has a backend for the others."""
+    stats, metrics = "    stats uri /stats\n    option httplog", "    http-request use-service prometheus-exporter if { path /metrics }"
+    for front, line, name in ((stats, "GET /stats HTTP/1.1", "<STATS>"), (f"{stats}\n{metrics}", "GET /metrics HTTP/1.1", "<PROMEX>")):
+        logged(binary, front, [(line,)], [rf'CLIENT \[DATE\] fe fe/{name} T/T/T/T/T 200 BYTES - - LR-- 1/1/0/0/0 0/0 "{line}"'])
+
+
+def test_dontlognull_is_about_clients(binary):
+    """What a server says does not make the connection of a client that says nothing worth a line."""
+    server = Server(lambda _, c: (c.sendall(b"220 ready\r\n"), read_all(c)))
+    for front, said in (("    use_backend down", b""), ("", b"220 ready\r\n")):
+        with Proxy(binary, config("    option tcplog\n    option dontlognull\n" + front, server, mode="tcp")) as p:
+            for text in (b"", b"hello"):
+                with p.connect() as c:
+                    c.sendall(text)
+                    assert c.recv(100) == said
+            until("who spoke is logged", lambda: lines(p))
+            time.sleep(0.05)
+            assert len(lines(p)) == 1, lines(p)
+
+
 def test_long_request_lines_are_cut(binary):
     for more, n in (("", 1023), ("    tune.http.logurilen 40\n", 40)):
         text = config('    log-format "LOG %r"', Server(web), log="stdout len 4096 format raw").replace("\nglobal\n", "\nglobal\n" + more)

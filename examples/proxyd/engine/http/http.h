@@ -139,7 +139,7 @@ struct exchange {
 	bool retryable;	 /* may be sent again as retry-on says: no answer has begun */
 	bool no_retry;	 /* a rule says: never */
 	bool server_broke; /* its connection ended with an error */
-	bool own;	 /* the control thread answers it, or did */
+	const char *own; /* the control thread answers it, or did: its name in the log; else NULL */
 	struct http_msg *head; /* the request, while it stands in the worker's buffer; else NULL */
 	/* rules, when they wait */
 	uint8_t stage;		    /* enum stage of rules.c: where they go on, */

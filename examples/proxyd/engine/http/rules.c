@@ -493,8 +493,7 @@ static bool choose_backend(struct worker *w, struct exchange *x, struct http_msg
 	if (passed && store)
 		store->to_http = false;
 
-	if (front) /* none is chosen */
-		x->seeker.backend = NULL;
+	x->seeker.backend = NULL; /* none is chosen */
 	if (p->slots && r->captures && !again)
 		capture_fields(r->captures, p->slots, CAPTURE_REQUEST, m);
 	if (is_monitor(f, m)) { /* its rules end with an answer */
@@ -509,8 +508,7 @@ static bool choose_backend(struct worker *w, struct exchange *x, struct http_msg
 		return false;
 	if (f->stats && http_stats(w, x, m, f->stats, f->name, r))
 		return false;
-	if (front)
-		x->seeker.backend = chosen ? chosen : frontend_switch(f, r);
+	x->seeker.backend = chosen ? chosen : frontend_switch(f, r);
 	exchange_routed(w, x);
 	x->stage = STAGE_BACK_BODY;
 	if (x->seeker.backend && !x->seeker.backend->http) { /* of mode tcp, and this connection is one of HTTP now */

@@ -90,7 +90,7 @@ bool http_stats(struct worker *w, struct exchange *x, const struct http_msg *m, 
 		return false;
 	if (m->method != HTTP_METHOD_GET && m->method != HTTP_METHOD_HEAD && m->method != HTTP_METHOD_POST)
 		return false;
-	x->own = true; /* who may not see them is told so by them */
+	x->own = "<STATS>"; /* who may not see them is told so by them */
 	if (may_see(w, x, m, s, r))
 		exchange_ask(w, x, m, s, proxy, may_change(s, r));
 	return true;

@@ -283,7 +283,7 @@ static void exchange_facts(const void *of, struct log_facts *f)
 		f->request = -1;
 		f->queue = f->total + 1;
 	} else if (x->own) { /* as HAProxy tells of them: a server of its own that is there at once */
-		f->server_name = text_c("<STATS>");
+		f->server_name = text_c(x->own);
 		f->queue = f->connect = 0;
 		f->response = x->status == 401 || x->status == 403 ? -1 : 0; /* refused before it was asked */
 		f->data = f->active;
@@ -429,8 +429,7 @@ void session_log(struct worker *w, struct session *s, bool early)
 	struct session_view v;
 	struct run r;
 
-	if (f->dontlognull && !s->conn.side[CONN_CLIENT].bytes &&
-	    !s->conn.side[CONN_SERVER].bytes && s->conn.cause.who != 'S' && !early)
+	if (f->dontlognull && !s->conn.side[CONN_CLIENT].bytes && !early)
 		return;
 	if (f->proxy->formats->has_id) /* without memory it has none */
 		rule_store_get(&s->store);
