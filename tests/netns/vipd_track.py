@@ -40,6 +40,15 @@ vrrp_script bad {{
     script /bin/false
     interval 1
 }}
+vrrp_script turned {{
+    script /bin/true
+    interval 1
+    weight -7 reverse
+}}
+track_file backward {{
+    file {folder}/number
+    weight 2 reverse
+}}
 track_file number {{ file {folder}/number }}
 track_file late {{
     file {folder}/late/number
@@ -71,7 +80,10 @@ vrrp_track_process none {{
         + instance(5, "track_process { one }") + instance(6, "track_process { two }") + instance(7, "track_process { none }") \
         + instance(8, "track_interface {\n w0 weight 7 }") + instance(9, "track_interface { w0 weight 9 reverse }") \
         + instance(10, "track_script { good weight 5 reverse }") + instance(11, "track_script { bad weight -5 reverse }") \
-        + instance(13, "track_script { bad weight 0 reverse }")
+        + instance(14, "track_script { turned weight 5 }") + instance(15, "track_script { turned weight 0 }") \
+        + instance(16, "track_file { backward weight 3 }") + instance(17, "track_interface { v0 weight 9 }") \
+        + instance(18, "track_interface {\n w0 weight 7\n w0 weight 3 }") + instance(19, "track_script {\n good weight 5\n good weight 7 }") \
+        + instance(20, "track_script { turned weight 5 noreverse }") + instance(13, "track_script { bad weight 0 reverse }")
 
 
 def states(daemon, folder):

@@ -120,8 +120,7 @@ static bool read_address_flag(const struct conf_word *w, struct conf_address *a)
 	static const struct {
 		const char *word;
 		uint32_t flag;
-	} known[] = {{"-nodad", IFA_F_NODAD},
-		     {"home", IFA_F_HOMEADDRESS},
+	} known[] = {{"home", IFA_F_HOMEADDRESS},
 		     {"mngtmpaddr", IFA_F_MANAGETEMPADDR},
 		     {"noprefixroute", IFA_F_NOPREFIXROUTE},
 		     {"autojoin", IFA_F_MCAUTOJOIN}};
@@ -134,6 +133,8 @@ static bool read_address_flag(const struct conf_word *w, struct conf_address *a)
 	}
 	if (!strcmp(w->text, "no_track"))
 		return a->no_track = true;
+	if (!strcmp(w->text, "-nodad"))
+		return a->dad = true;
 	return !strcmp(w->text, "use_vmac") && (a->use_vmac = true);
 }
 

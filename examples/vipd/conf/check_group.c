@@ -110,6 +110,7 @@ void conf_check_group(struct conf_parse *p, struct conf_group *g)
 {
 	size_t n = 0;
 
+	g->n_interfaces = conf_find_interfaces(p, g->interfaces, g->n_interfaces, NULL);
 	g->n_scripts = conf_find_scripts(p, g->scripts, g->n_scripts);
 	conf_find_watches(p, &g->watches);
 	for (size_t m = 0; m < g->n_members; m++) {

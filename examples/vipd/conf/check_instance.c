@@ -91,16 +91,29 @@ static void complete_advert(struct conf_parse *p, struct conf_instance *i)
 					  : ", version 3 knows 0.01 to 40.95");
 }
 
+/* Of the globals, which keepalived.data has, too. */
+static void complete_global_garp(struct conf_globals *g)
+{
+	conf_default_ms(&g->garp.delay_ms, CONF_UNSET, g->min_garp ? 0 : 5000);
+	conf_default_int(&g->garp.repeat, CONF_UNSET, g->min_garp ? 1 : 5);
+	conf_default_ms(&g->garp.refresh_ms, CONF_UNSET, 0);
+	conf_default_int(&g->garp.refresh_repeat, CONF_UNSET, 1);
+	conf_default_ms(&g->garp.lower_delay_ms, CONF_UNSET, g->garp.delay_ms);
+	conf_default_int(&g->garp.lower_repeat, CONF_UNSET, g->garp.repeat);
+	conf_default_ms(&g->garp.extra_ms, CONF_UNSET, 0);
+	conf_default_int(&g->garp.extra_all, CONF_UNSET, 0);
+}
+
 static void complete_garp(const struct conf_garp *global, struct conf_garp *own)
 {
-	conf_default_ms(&own->delay_ms, global->delay_ms, 5000);
-	conf_default_ms(&own->refresh_ms, global->refresh_ms, 0);
-	conf_default_ms(&own->extra_ms, global->extra_ms, 0);
-	conf_default_int(&own->extra_all, global->extra_all, 0);
-	conf_default_int(&own->repeat, global->repeat, 5);
-	conf_default_int(&own->refresh_repeat, global->refresh_repeat, 1);
-	conf_default_int(&own->lower_repeat, global->lower_repeat, own->repeat);
-	conf_default_ms(&own->lower_delay_ms, global->lower_delay_ms, own->delay_ms);
+	conf_default_ms(&own->delay_ms, CONF_UNSET, global->delay_ms);
+	conf_default_ms(&own->refresh_ms, CONF_UNSET, global->refresh_ms);
+	conf_default_ms(&own->extra_ms, CONF_UNSET, global->extra_ms);
+	conf_default_int(&own->extra_all, CONF_UNSET, global->extra_all);
+	conf_default_int(&own->repeat, CONF_UNSET, global->repeat);
+	conf_default_int(&own->refresh_repeat, CONF_UNSET, global->refresh_repeat);
+	conf_default_int(&own->lower_repeat, CONF_UNSET, global->lower_repeat);
+	conf_default_ms(&own->lower_delay_ms, CONF_UNSET, global->lower_delay_ms);
 }
 
 /* Where the first weight of its trackers stands; NULL: they have none. */
@@ -151,23 +164,19 @@ static void complete_preempt(struct conf_parse *p, struct conf_instance *i)
 			  i->name);
 }
 
-/* As keepalived has it: what the RFC does not know is taken out, or keeps the instance from running. */
-static bool complete_strict(struct conf_parse *p, struct conf_instance *i)
+/* As keepalived has it: what the RFC does not know is taken out, but for unicast. */
+static void complete_strict(struct conf_parse *p, struct conf_instance *i)
 {
 	conf_default_int(&i->strict, p->conf->globals.strict, 0);
 	conf_default_int(&i->accept, CONF_UNSET,
 			 !i->strict || i->priority == HA_VRRP_PRIORITY_OWNER);
 	i->no_accept = !i->accept;
 	if (!i->strict)
-		return true;
-	if (i->n_peers) {
-		conf_warn(
-		    p, &i->at,
-		    "vrrp_instance \"%s\": strict mode knows no unicast: leave vrrp_strict or "
-		    "unicast_peer out. Skipped",
-		    i->name);
-		return false;
-	}
+		return;
+	if (i->n_peers)
+		conf_note(p, &i->at,
+			  "vrrp_instance \"%s\": unicast is not the RFC's, in strict mode neither",
+			  i->name);
 	if (i->master && i->priority != HA_VRRP_PRIORITY_OWNER) {
 		conf_warn(p, &i->at,
 			  "vrrp_instance \"%s\": in strict mode state MASTER is the owner of the "
@@ -189,7 +198,6 @@ static bool complete_strict(struct conf_parse *p, struct conf_instance *i)
 		    "vrrp_instance \"%s\": in strict mode packets to the addresses are dropped, "
 		    "pings too: write accept, or leave vrrp_strict out",
 		    i->name);
-	return true;
 }
 
 static uint8_t family_of_none(const struct conf_instance *i)
@@ -217,6 +225,51 @@ static bool may_have_no_address(struct conf_parse *p, const struct conf_instance
 	    "is meant",
 	    i->name);
 	return true;
+}
+
+/* Of a list of both families those that the instance can send to. */
+static void drop_foreign_peers(struct conf_parse *p, struct conf_instance *i)
+{
+	size_t n = 0;
+
+	for (size_t k = 0; k < i->n_peers; k++) {
+		if (i->peers[k].family == i->family) {
+			i->peers[n] = i->peers[k];
+			i->peer_ttls[n++] = i->peer_ttls[k];
+		}
+	}
+	if (n && n < i->n_peers) {
+		conf_warn(p, &i->at,
+			  "vrrp_instance \"%s\": a unicast_peer is of another family than the "
+			  "addresses: skipped",
+			  i->name);
+		i->n_peers = n;
+	}
+}
+
+/* What the library would refuse the whole instance for; keepalived passes over an mcast_dst_ip, and sends from any IPv6 source. */
+static void complete_multicast(struct conf_parse *p, struct conf_instance *i)
+{
+	const struct conf_globals *g = &p->conf->globals;
+
+	if (i->group_address.family &&
+	    (i->group_address.family != i->family || !conf_is_multicast(&i->group_address))) {
+		conf_warn(p, &i->at,
+			  "vrrp_instance \"%s\": mcast_dst_ip is no multicast address of its "
+			  "family: skipped",
+			  i->name);
+		i->group_address = (struct ha_ip){0};
+	}
+	if (!i->group_address.family)
+		i->group_address = i->family == AF_INET ? g->group4 : g->group6;
+	if (i->source.family == AF_INET6 && !i->n_peers && !conf_is_link_local(&i->source)) {
+		conf_warn(p, &i->at,
+			  "vrrp_instance \"%s\": IPv6 adverts to the group leave from a link-local "
+			  "address (RFC 9568 section 5.1.2.1): mcast_src_ip is skipped",
+			  i->name);
+		i->source = (struct ha_ip){0};
+		i->track_source = false;
+	}
 }
 
 static bool has_link_local(const struct conf_instance *i)
@@ -303,10 +356,10 @@ static bool complete_instance(struct conf_parse *p, struct conf_instance *i)
 		return false;
 	complete_advert(p, i);
 	complete_garp(&g->garp, &i->garp);
+	i->n_interfaces = conf_find_interfaces(p, i->interfaces, i->n_interfaces, i->home);
 	i->n_scripts = conf_find_scripts(p, i->scripts, i->n_scripts);
 	conf_find_watches(p, &i->watches);
-	if (!complete_strict(p, i))
-		return false;
+	complete_strict(p, i);
 	complete_preempt(p, i);
 	conf_default_int(&i->bare_checksum, g->bare_checksum, 0);
 	conf_default_int(&i->priority_changes, g->priority_changes, 0);
@@ -314,8 +367,8 @@ static bool complete_instance(struct conf_parse *p, struct conf_instance *i)
 	i->no_reply |= g->no_reply;
 	i->last_advert |= g->last_advert;
 	i->deaf_owner |= g->deaf_owner;
-	if (!i->group_address.family)
-		i->group_address = i->family == AF_INET ? g->group4 : g->group6;
+	drop_foreign_peers(p, i);
+	complete_multicast(p, i);
 	return true;
 }
 
@@ -378,6 +431,7 @@ void conf_check_instances(struct conf_parse *p)
 {
 	struct conf_instance **at = &p->conf->instances;
 
+	complete_global_garp(&p->conf->globals);
 	while (*at) {
 		struct conf_instance *i = *at;
 

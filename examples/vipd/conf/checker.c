@@ -393,6 +393,7 @@ void conf_add_check(struct conf_parse *p, const struct conf_node *n, const struc
 	    .misc = {.timeout_ms = CONF_UNSET, .weight = CONF_NO_WEIGHT, .at = n->word->at},
 	    .track = {.kind = k->min == CONF_CHECK_BFD ? CONF_WATCH_BFD : CONF_WATCH_FILE,
 		      .weight = CONF_TRACK_DEFAULT,
+		      .reverse = CONF_UNSET,
 		      .at = n->word->at}};
 
 	conf_walk(p, n->child, k->block, &c);

@@ -82,6 +82,7 @@ struct conf_address {
 	bool use_vmac;
 	const struct conf_vmac *vmac; /* that it is on; NULL: on `dev` itself */
 	bool no_track;
+	bool dad; /* -nodad: IPv6 looks for others that have it */
 	struct diag_place at;
 };
 
@@ -118,7 +119,8 @@ struct conf_rule {
 struct conf_track_interface {
 	const char *name;
 	int32_t weight; /* CONF_NO_WEIGHT, or -254..254 */
-	bool reverse;
+	int reverse;	/* 0, 1 */
+	struct diag_place at;
 };
 
 /* A vrrp_script: run again and again, its exit status is a tracker. */
@@ -145,7 +147,7 @@ struct conf_track_script {
 	const char *name;
 	const struct conf_vrrp_script *script; /* found after loading */
 	int32_t weight;
-	bool reverse;
+	int reverse; /* 0, 1; CONF_UNSET while it is read: the script's */
 	struct diag_place at;
 };
 
@@ -189,7 +191,7 @@ struct conf_track_watch {
 	const char *name;
 	struct conf_watch *watch; /* found after loading */
 	int32_t weight;		  /* 0: it alone is a fault */
-	bool reverse;
+	int reverse;		  /* 0, 1; CONF_UNSET while it is read: the watch's */
 	struct diag_place at;
 };
 
@@ -231,6 +233,7 @@ struct conf_instance {
 	int64_t advert_ms;
 	const char *auth_pass; /* NULL: none. At most 8 characters */
 	bool auth_ah;	       /* auth_pass is the key of an Authentication Header */
+	bool auth_typed;       /* a known auth_type was written */
 	bool no_preempt;
 	int64_t preempt_delay_ms;
 	struct conf_garp garp;
@@ -593,6 +596,7 @@ struct conf_globals {
 	int64_t garp_interval_ms, gna_interval_ms; /* between two frames on an interface */
 	struct ha_ip group4, group6;
 	bool any_addresses, no_reply, last_advert, log_unknown_vrids, deaf_owner;
+	bool min_garp; /* fewest frames where nothing else is said */
 	bool no_local_igmp; /* disable_local_igmp */
 	enum conf_rx_policy rx_policy;
 	int rx_bytes, rx_multiplier;
@@ -666,6 +670,11 @@ void conf_free(struct conf *c);
 static inline const struct conf_instance *conf_holders(const struct conf *c)
 {
 	return c->fixed ? c->fixed : c->instances;
+}
+
+static inline bool conf_is_multicast(const struct ha_ip *ip)
+{
+	return ip->family == AF_INET6 ? ip->bytes[0] == 0xff : ip->bytes[0] >> 4 == 0xe;
 }
 
 static inline bool conf_is_link_local(const struct ha_ip *ip)

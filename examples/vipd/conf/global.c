@@ -165,19 +165,6 @@ static void set_sync(struct conf_parse *p, const struct conf_node *n, const stru
 	}
 }
 
-/* One frame for each address, and none a second time. */
-static void set_min_garp(struct conf_parse *p, const struct conf_node *n,
-			 const struct conf_keyword *k, void *target)
-{
-	struct conf_globals *g = target;
-	bool on = false;
-
-	if (!conf_read_flag(p, n, &on) || !on)
-		return;
-	g->garp.repeat = 1;
-	g->garp.delay_ms = g->garp.lower_delay_ms = 0;
-}
-
 /* The kernel keeps 15 characters of a name. */
 static void set_name(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
 		     void *target)
@@ -387,11 +374,11 @@ static const struct conf_keyword global_words[] = {
      .doc = "Time between two unsolicited NAs on an interface."},
     {"vrrp_garp_master_delay", conf_set_seconds, GLOBAL(garp.delay_ms), 0, DAY, .initial = "5",
      .doc = "When neighbours are told a second time; 0: never."},
-    {"vrrp_garp_master_repeat", conf_set_int, GLOBAL(garp.repeat), 1, 255, .initial = "5",
+    {"vrrp_garp_master_repeat", conf_set_frames, GLOBAL(garp.repeat), 1, 255, .initial = "5",
      .doc = "Frames for each address and time."},
     {"vrrp_garp_master_refresh", conf_set_seconds, GLOBAL(garp.refresh_ms), 0, DAY, .initial = "0",
      .doc = "How often a Master tells neighbours again; 0: never."},
-    {"vrrp_garp_master_refresh_repeat", conf_set_int, GLOBAL(garp.refresh_repeat), 1, 255,
+    {"vrrp_garp_master_refresh_repeat", conf_set_frames, GLOBAL(garp.refresh_repeat), 1, 255,
      .initial = "1", .doc = "Frames for each address then."},
     {"vrrp_garp_lower_prio_repeat", conf_set_int, GLOBAL(garp.lower_repeat), 0, 255,
      .initial = "as vrrp_garp_master_repeat",
@@ -399,7 +386,8 @@ static const struct conf_keyword global_words[] = {
     {"vrrp_garp_lower_prio_delay", conf_set_seconds, GLOBAL(garp.lower_delay_ms), 0, DAY,
      .initial = "as vrrp_garp_master_delay",
      .doc = "When neighbours are told a second time after an advert of lower priority; 0: never."},
-    {"vrrp_min_garp", set_min_garp, .form = "[on|off]", .doc = "One frame for each address, once."},
+    {"vrrp_min_garp", conf_set_flag, GLOBAL(min_garp),
+     .doc = "One frame for each address, once, where nothing else is said."},
     {"vrrp_garp_extra_if", conf_set_garp_extra, GLOBAL(garp), 0, DAY, .form = "[all] SECONDS",
      .initial = "0",
      .doc = "How often a Master tells of an address of each macvlan that sends no adverts; all: of "

@@ -155,6 +155,19 @@ void conf_set_int(struct conf_parse *p, const struct conf_node *n, const struct 
 		*(int *)member(target, k) = (int)v;
 }
 
+void conf_set_frames(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
+		     void *target)
+{
+	const struct conf_word *w = conf_argument(p, n);
+	double v;
+
+	if (!w || !conf_number(p, w, 0, k->max, true, &v))
+		return;
+	if (v == 0)
+		conf_warn(p, &w->at, "from 0 frames nobody learns: 1 is taken");
+	*(int *)member(target, k) = v == 0 ? 1 : (int)v;
+}
+
 void conf_set_seconds(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
 		      void *target)
 {

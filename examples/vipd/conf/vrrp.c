@@ -65,12 +65,14 @@ static void set_advert(struct conf_parse *p, const struct conf_node *n,
 static void set_auth_type(struct conf_parse *p, const struct conf_node *n,
 			  const struct conf_keyword *k, void *target)
 {
+	struct conf_instance *i = target;
 	const struct conf_word *w = conf_argument(p, n);
 
 	if (!w)
 		return;
-	((struct conf_instance *)target)->auth_ah = !strcmp(w->text, "AH");
-	if (strcmp(w->text, "AH") && strcmp(w->text, "PASS"))
+	i->auth_ah = !strcmp(w->text, "AH");
+	i->auth_typed = i->auth_ah || !strcmp(w->text, "PASS");
+	if (!i->auth_typed)
 		conf_warn(p, &w->at, "unknown auth_type \"%s\": write PASS or AH", w->text);
 }
 
@@ -84,17 +86,21 @@ static void set_auth_pass(struct conf_parse *p, const struct conf_node *n,
 		return;
 	if (strlen(w->text) > 8)
 		conf_warn(p, &w->at, "auth_pass is longer than 8 characters: the first 8 are used");
-	i->auth_pass = conf_strndup(p->memory, w->text, strnlen(w->text, 8));
+	i->auth_pass = *w->text ? conf_strndup(p->memory, w->text, strnlen(w->text, 8)) : NULL;
 }
 
 static void set_authentication(struct conf_parse *p, const struct conf_node *n,
 			       const struct conf_keyword *k, void *target)
 {
-	const struct conf_instance *i = target;
+	struct conf_instance *i = target;
 
 	conf_walk(p, n->child, k->block, target);
-	if (i->auth_ah && !i->auth_pass)
-		conf_warn(p, &n->word->at, "auth_type AH without auth_pass: no authentication");
+	if (i->auth_typed && i->auth_pass)
+		return;
+	conf_warn(p, &n->word->at,
+		  "no authentication, for there is no %s: its peers must have none, either",
+		  i->auth_typed ? "auth_pass STRING" : "auth_type PASS or AH");
+	i->auth_pass = NULL;
 }
 
 /* "ADDRESS [min_ttl N] [max_ttl N]" */
@@ -217,7 +223,7 @@ void conf_static_rules(struct conf_parse *p, const struct conf_node *n,
 /* ---- Trackers ---- */
 
 bool conf_read_weight(struct conf_parse *p, const struct conf_node *n, int max, int32_t *weight,
-		      bool *reverse)
+		      int *reverse)
 {
 	for (size_t i = 1; i < n->n; i++) {
 		double v;
@@ -242,7 +248,8 @@ void conf_read_interfaces(struct conf_parse *p, const struct conf_node *n,
 			  struct conf_track_interface **list, size_t *count)
 {
 	for (const struct conf_node *c = n->child; c; c = c->next) {
-		struct conf_track_interface t = {.name = conf_keep_word(p, c, 0), .weight = CONF_NO_WEIGHT};
+		struct conf_track_interface t = {
+		    .name = conf_keep_word(p, c, 0), .weight = CONF_NO_WEIGHT, .at = c->word->at};
 
 		if (strlen(t.name) >= IFNAMSIZ) {
 			conf_warn(p, &c->word->at,
@@ -257,12 +264,46 @@ void conf_read_interfaces(struct conf_parse *p, const struct conf_node *n,
 	}
 }
 
+void conf_warn_twice(struct conf_parse *p, const struct diag_place *at, const char *name)
+{
+	conf_warn(p, at, "\"%s\" is tracked already, further up: skipped", name);
+}
+
+static bool is_tracked(const struct conf_track_interface *list, size_t n, const char *name)
+{
+	while (n && strcmp(list[n - 1].name, name) != 0)
+		n--;
+	return n;
+}
+
+size_t conf_find_interfaces(struct conf_parse *p, struct conf_track_interface *list, size_t count,
+			    const char *own)
+{
+	size_t n = 0;
+
+	for (size_t t = 0; t < count; t++) {
+		if (own && !strcmp(list[t].name, own))
+			conf_warn(p, &list[t].at,
+				  "\"%s\" is the instance's own interface, which is not tracked a "
+				  "second time: skipped, with its weight",
+				  own);
+		else if (is_tracked(list, n, list[t].name))
+			conf_warn_twice(p, &list[t].at, list[t].name);
+		else
+			list[n++] = list[t];
+	}
+	return n;
+}
+
 void conf_read_scripts(struct conf_parse *p, const struct conf_node *n,
 		       struct conf_track_script **list, size_t *count)
 {
 	for (const struct conf_node *c = n->child; c; c = c->next) {
 		struct conf_track_script t = {
-		    .name = conf_keep_word(p, c, 0), .weight = INT32_MAX, .at = c->word->at};
+		    .name = conf_keep_word(p, c, 0),
+		    .weight = INT32_MAX,
+		    .reverse = CONF_UNSET,
+		    .at = c->word->at};
 
 		conf_read_weight(p, c, 253, &t.weight, &t.reverse);
 		*list = conf_grow(p->memory, *list, *count, sizeof(t));
@@ -437,8 +478,9 @@ static void set_sync_interface(struct conf_parse *p, const struct conf_node *n,
 /* ---- Tables ---- */
 
 static const struct conf_keyword auth_words[] = {
-    {"auth_type", set_auth_type, .form = "PASS|AH", .initial = "PASS",
-     .doc = "Version 2: password in clear, or an Authentication Header with it as the key."},
+    {"auth_type", set_auth_type, .form = "PASS|AH",
+     .doc = "Version 2: password in clear, or an Authentication Header with it as the key. Without "
+	    "it there is no authentication."},
     {"auth_pass", set_auth_pass, .form = "STRING", .doc = "The password; 8 characters count."},
     {0}};
 static const struct conf_block auth_block = {.name = "authentication", .keyword = auth_words};
@@ -492,16 +534,19 @@ static const struct conf_keyword instance_words[] = {
      .doc = "How long a lower priority is left in peace."},
     {"track_interface", set_track_interface, .block = &conf_list,
      .form = "{ INTERFACE [weight -253..253] [reverse] ... }",
-     .doc = "Interfaces whose failure is a fault, or moves the priority."},
+     .doc = "Other interfaces whose failure is a fault, or moves the priority."},
     {"track_script", set_track_script, .block = &conf_list,
-     .form = "{ SCRIPT [weight -253..253] [reverse] ... }",
-     .doc = "A vrrp_script whose failure is a fault, or moves the priority."},
+     .form = "{ SCRIPT [weight -253..253] [reverse|noreverse] ... }",
+     .doc = "A vrrp_script whose failure is a fault, or moves the priority. What is not written is "
+	    "as the script says: reverse, too, when a weight is."},
     {"track_file", conf_set_track_file, INSTANCE(watches), .block = &conf_list,
-     .form = "{ FILE [weight -254..254] [reverse] ... }",
-     .doc = "A track_file whose number moves the priority, or is a fault."},
+     .form = "{ FILE [weight -254..254] [reverse|noreverse] ... }",
+     .doc = "A track_file whose number moves the priority, or is a fault. What is not written is as "
+	    "the track_file says."},
     {"track_process", conf_set_track_process, INSTANCE(watches), .block = &conf_list,
-     .form = "{ NAME [weight -254..254] [reverse] ... }",
-     .doc = "A vrrp_track_process whose failure is a fault, or moves the priority."},
+     .form = "{ NAME [weight -254..254] [reverse|noreverse] ... }",
+     .doc = "A vrrp_track_process whose failure is a fault, or moves the priority. What is not "
+	    "written is as the vrrp_track_process says."},
     {"track_bfd", conf_set_track_bfd, INSTANCE(watches), .block = &conf_list,
      .form = "{ NAME [weight -253..253] [reverse] ... }",
      .doc = "A bfd_instance whose loss is a fault, or moves the priority."},
@@ -537,12 +582,12 @@ static const struct conf_keyword instance_words[] = {
     {"garp_master_delay", conf_set_seconds, INSTANCE(garp.delay_ms), 0, DAY,
      .initial = "vrrp_garp_master_delay",
      .doc = "When neighbours are told a second time; 0: never."},
-    {"garp_master_repeat", conf_set_int, INSTANCE(garp.repeat), 1, 255,
+    {"garp_master_repeat", conf_set_frames, INSTANCE(garp.repeat), 1, 255,
      .initial = "vrrp_garp_master_repeat", .doc = "Frames for each address and time."},
     {"garp_master_refresh", conf_set_seconds, INSTANCE(garp.refresh_ms), 0, DAY,
      .initial = "vrrp_garp_master_refresh",
      .doc = "How often a Master tells neighbours again; 0: never."},
-    {"garp_master_refresh_repeat", conf_set_int, INSTANCE(garp.refresh_repeat), 1, 255,
+    {"garp_master_refresh_repeat", conf_set_frames, INSTANCE(garp.refresh_repeat), 1, 255,
      .initial = "vrrp_garp_master_refresh_repeat", .doc = "Frames for each address then."},
     {"garp_lower_prio_repeat", conf_set_int, INSTANCE(garp.lower_repeat), 0, 255,
      .initial = "vrrp_garp_lower_prio_repeat",

@@ -99,6 +99,14 @@ static bool is_behind(const struct diag_place *a, const struct diag_place *b)
 	return a->file == b->file && a->line > b->line;
 }
 
+static bool is_tracked(const struct conf_track_script *list, size_t n,
+		       const struct conf_vrrp_script *script)
+{
+	while (n && list[n - 1].script != script)
+		n--;
+	return n;
+}
+
 size_t conf_find_scripts(struct conf_parse *p, struct conf_track_script *list, size_t count)
 {
 	size_t n = 0;
@@ -120,10 +128,13 @@ size_t conf_find_scripts(struct conf_parse *p, struct conf_track_script *list, s
 			    "vrrp_script \"%s\" is written further down, where keepalived does not "
 			    "find it: move it up. Here it is tracked",
 			    track.name);
-		if (track.weight == INT32_MAX) {
-			track.weight = script->weight;
-			track.reverse = script->reverse;
+		if (is_tracked(list, n, script)) {
+			conf_warn_twice(p, &track.at, track.name);
+			continue;
 		}
+		if (track.weight == INT32_MAX)
+			track.weight = script->weight;
+		conf_default_int(&track.reverse, script->reverse, 0);
 		list[n++] = track;
 	}
 	return n;

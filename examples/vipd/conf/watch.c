@@ -265,6 +265,7 @@ static void read_tracks(struct conf_parse *p, const struct conf_node *n, enum co
 		struct conf_track_watch t = {.kind = kind,
 					     .name = conf_keep_word(p, c, 0),
 					     .weight = CONF_TRACK_DEFAULT,
+					     .reverse = CONF_UNSET,
 					     .at = c->word->at};
 
 		conf_read_weight(p, c, 254, &t.weight, &t.reverse);
@@ -297,6 +298,13 @@ void conf_set_track_bfd(struct conf_parse *p, const struct conf_node *n,
 	read_tracks(p, n, CONF_WATCH_BFD, list_of(k, target));
 }
 
+static bool is_tracked(const struct conf_track_watch *list, size_t n, const struct conf_watch *watch)
+{
+	while (n && list[n - 1].watch != watch)
+		n--;
+	return n;
+}
+
 void conf_find_watches(struct conf_parse *p, struct conf_tracks *list)
 {
 	static const char *const word[] = {"track_file", "vrrp_track_process", "bfd_instance"};
@@ -311,10 +319,13 @@ void conf_find_watches(struct conf_parse *p, struct conf_tracks *list)
 				  t.name);
 			continue;
 		}
-		if (t.weight == CONF_TRACK_DEFAULT) {
-			t.weight = t.watch->weight;
-			t.reverse = t.watch->reverse;
+		if (is_tracked(list->at, n, t.watch)) {
+			conf_warn_twice(p, &t.at, t.name);
+			continue;
 		}
+		if (t.weight == CONF_TRACK_DEFAULT)
+			t.weight = t.watch->weight;
+		conf_default_int(&t.reverse, t.watch->reverse, 0);
 		list->at[n++] = t;
 	}
 	list->n = n;

@@ -95,6 +95,7 @@ conf_fn conf_clear_flag;     /* bool = false */
 conf_fn conf_clear_tristate; /* int: the contrary */
 conf_fn conf_set_tristate;   /* int: as a flag, but knows "not said" */
 conf_fn conf_set_int;	     /* int in min..max */
+conf_fn conf_set_frames;     /* int in 1..max; 0 is 1, as in keepalived */
 conf_fn conf_set_seconds;    /* int64_t ms, from seconds with fractions, min..max seconds */
 conf_fn conf_set_check_seconds; /* int ms, likewise: there are many checks */
 conf_fn conf_set_garp_extra; /* struct conf_garp: [all] SECONDS */
@@ -176,6 +177,11 @@ void conf_complete_mail(struct conf_parse *p); /* conf/mail.c */
 void conf_find_watches(struct conf_parse *p, struct conf_tracks *list);
 /* Likewise of a track_script; how many are left: conf/vrrp_script.c. */
 size_t conf_find_scripts(struct conf_parse *p, struct conf_track_script *list, size_t count);
+/* Of a track_interface without `own`, which is tracked anyhow (NULL: a group's). */
+size_t conf_find_interfaces(struct conf_parse *p, struct conf_track_interface *list, size_t count,
+			    const char *own);
+/* The first of two counts, as in keepalived. */
+void conf_warn_twice(struct conf_parse *p, const struct diag_place *at, const char *name);
 
 /* What was not said is the first, or else the second of two defaults. */
 static inline void conf_default_int(int *v, int first, int second)
@@ -192,7 +198,7 @@ static inline void conf_default_ms(int64_t *v, int64_t first, int64_t second)
 
 /* "weight N" (0: CONF_NO_WEIGHT, unless `max` is that of a watch) and "reverse" behind a name. */
 bool conf_read_weight(struct conf_parse *p, const struct conf_node *n, int max, int32_t *weight,
-		      bool *reverse);
+		      int *reverse);
 
 /* Append what a track_interface or track_script names. */
 void conf_read_interfaces(struct conf_parse *p, const struct conf_node *n,

@@ -192,11 +192,12 @@ static bool to_address(struct kernel *k, const struct conf_instance *i,
 	    .proto = HA_NET_PROTO_VIP,
 	};
 	ret->peer = from->peer;
-	ret->flags = from->flags & ~IFA_F_NODAD;
+	ret->flags = from->flags;
 	if (from->preferred_s > 0)
 		ret->preferred_lft_s = (uint32_t)from->preferred_s;
 	if (from->ip.family == AF_INET6) {
-		ret->flags |= IFA_F_NODAD;
+		if (!from->dad)
+			ret->flags |= IFA_F_NODAD;
 		ret->broadcast = (struct ha_ip){0};
 	}
 	/* keepalived's default of an IPv6 host address: it is no source of connections. */

@@ -62,18 +62,16 @@ static void dump_group(FILE *f, const char *family, const struct ha_ip *said, co
 
 static void dump_announcements(FILE *f, const struct conf_globals *g)
 {
-	int repeat = number(g->garp.repeat, 5);
-	double delay = seconds(g->garp.delay_ms, 5);
-
 	fprintf(f,
 		" Gratuitous ARP delay = %g\n Gratuitous ARP repeat = %d\n"
 		" Gratuitous ARP refresh timer = %g\n Gratuitous ARP refresh repeat = %d\n",
-		delay, repeat, seconds(g->garp.refresh_ms, 0), number(g->garp.refresh_repeat, 1));
+		seconds(g->garp.delay_ms, 0), g->garp.repeat, seconds(g->garp.refresh_ms, 0),
+		g->garp.refresh_repeat);
 	fprintf(f,
 		" Gratuitous ARP lower priority delay = %g\n Gratuitous ARP lower priority repeat "
 		"= %d\n"
 		" Num adverts before down = %d\n",
-		seconds(g->garp.lower_delay_ms, delay), number(g->garp.lower_repeat, repeat),
+		seconds(g->garp.lower_delay_ms, 0), g->garp.lower_repeat,
 		number(g->down_timer_adverts, 3));
 	fprintf(f, " Gratuitous ARP for each secondary %s = %gs\n",
 		g->garp.extra_all == 1 ? "i/f" : "VMAC", seconds(g->garp.extra_ms, 0));
