@@ -147,6 +147,16 @@ def steps(program):
                 pathlib.Path(f"{folder}/number").write_text(number + "\n")
                 time.sleep(0.6)
                 seen[number] = states(daemon, folder)
+            pathlib.Path(f"{folder}/number").write_text("4\n")
+            time.sleep(0.6)
+            with open(f"{folder}/number", "w", encoding="ascii") as number:  # empty; and then half of it
+                for step in ("emptied", "half written"):
+                    time.sleep(0.6)
+                    seen[step] = states(daemon, folder)
+                    number.write("6\n")
+                    number.flush()
+            time.sleep(0.6)
+            seen["written"] = states(daemon, folder)
             pathlib.Path(f"{folder}/new").write_text("2\n")
             os.rename(f"{folder}/new", f"{folder}/number")
             ip("link", "set", "w0", "down")
