@@ -54,7 +54,7 @@ void model_vrrp(const struct conf_instance *i, struct model_vrrp *ret)
 	    .garp_lower_repeat = (uint8_t)i->garp.lower_repeat,
 	    .garp_delay_ns =
 		i->garp.delay_ms ? (uint64_t)i->garp.delay_ms * NS_PER_MS : HA_VRRP_NEVER,
-	    .garp_refresh_ns = (uint64_t)i->garp.refresh_ms * NS_PER_MS,
+	    .garp_refresh_ns = i->garp.refresh_repeat ? (uint64_t)i->garp.refresh_ms * NS_PER_MS : 0,
 	    .garp_lower_delay_ns = (uint64_t)i->garp.lower_delay_ms * NS_PER_MS,
 	};
 	if (i->auth_ah && i->auth_pass) {

@@ -119,7 +119,7 @@ def fields(m, file):
     """Of a dump by section the names of its fields, but for those of internals, and of what vipd does without."""
     skipped = re.compile(r"[fr]d_|fd_in|nftables|libnftnl|SNMP|DBus|BFD |.*don't swap|.*realtime limit|M(ax|in) auto|umask|Number of|Num |Read timeout"
                          r"|Flags|Promote|Check unicast|Result|Init state|Script uid|Default script|(Terminate|Fork) delay timer|Bfd is|Tracking VRRP|VRRP instances|Password|Not IPv6 forwarding|.* weight \d|.*preferred_lft"
-                         r"|thread_|sands_|send error|!?poll|last_seen|Rx buf|Seen up|Delayed state|(Up|Down) debounce|NIC netlink|Reset |Original |MAC broadcast|VMAC type|I/f created|No test config|Disable local|VRRP check|Use VMAC|Using|Unicast checksum|.*(proto 18|protocol 18)")
+                         r"|thread_|sands_|send error|!?poll|last_seen|Rx buf|Seen up|Delayed state|(Up|Down) debounce|NIC netlink|Reset |Original |MAC broadcast|VMAC type|I/f created|No test config|Disable local|VRRP check|Use VMAC|Using|Unicast checksum|.*(proto 18|protocol 18)|.*nftable_set")
     found, section = {}, ""
     for line in (m.dir / file).read_text().splitlines():
         if line.startswith("---"):
@@ -137,8 +137,8 @@ def compare_dumps(keepalived, vipd):
         theirs, ours = fields(keepalived, file), fields(vipd, file)
         found += [f"{file} lacks {name}" for name in theirs if name not in ours]
     # What scripts read of each instance has the same values, too.
-    same = re.compile(r" (VRRP Instance|  State|  (Effective|Total|) *[Pp]riority|  Advert interval|  Virtual Router ID|  Interface|  Gratuitous.*|  Preempt.*|  Down timer.*|Authentication type)? = ")
-    theirs, ours = ([line for line in (m.dir / "keepalived.data").read_text().split("VRRP Topology")[1].split("-----")[0].splitlines() if same.match(line)] for m in (keepalived, vipd))
+    same = re.compile(r" (VRRP Instance|  State|  (Effective|Total|) *[Pp]riority|  Advert interval|  Virtual Router ID|  Interface|  Gratuitous.*|  Preempt.*|  Down timer.*|Authentication type)? = |   (Skip checking|VRRP interface tracking|Enforcing|Master rx lower)|     VI_\d+, weight .* reverse")
+    theirs, ours = ([re.sub(", uid:gid .*", "", line) for line in (m.dir / "keepalived.data").read_text().split("VRRP Topology")[1].split("< Interfaces")[0].splitlines() if same.match(line)] for m in (keepalived, vipd))
     return found + [f"- {line}" for line in theirs if line not in ours] + [f"+ {line}" for line in ours if line not in theirs]
 
 
@@ -391,7 +391,7 @@ vrrp_sync_group G {
 
 WORDS = ["garp_master_repeat 0", "garp_master_repeat 2", "garp_master_delay 0", "garp_lower_prio_repeat 3", "garp_master_refresh_repeat 0", *(f"authentication {{|{words}|}}" for words in (
     "auth_type PASS|auth_pass ab", "auth_pass ab", "auth_type pass|auth_pass ab", "auth_type PASS", 'auth_type PASS|auth_pass ""'))]
-MANY = "track_file number {\n    file DIR/number\n    init_file 0\n}\n" + "".join(instance(f"VI_{n}", 60 + n, vips=f"10.0.0.{100 + n}", more=more).replace(*V2) for n, more in enumerate([*WORDS, "track_file {|number|}"]))
+MANY = "track_file number {\n    file DIR/number\n    init_file 0\n}\n" + "".join(instance(f"VI_{n}", 60 + n, vips=f"10.0.0.{100 + n}", more=more).replace(*V2) for n, more in enumerate([*WORDS, "track_file {|number weight 2 reverse|}", 'skip_check_adv_addr|dont_track_primary|notify_master_rx_lower_pri "/usr/bin/true lower"', "strict_mode on"]))
 UNUSUAL = instance(more="strict_mode on|accept|unicast_src_ip 10.0.0.1|unicast_peer {|10.0.0.2|}", vips="10.0.0.100/24") \
     + instance("VI_2", 52, more="mcast_src_ip fd00:0::1", vips="fd00:0::100/64 -nodad|fd00:0::101/64") + instance("VI_3", 53, more="mcast_dst_ip 10.0.0.9", vips="10.0.0.101/24") \
     + instance("VI_4", 54, more="unicast_peer {|10.0.0.2|fd00:0::2|}", vips="10.0.0.102/24")

@@ -97,7 +97,7 @@ static void complete_global_garp(struct conf_globals *g)
 	conf_default_ms(&g->garp.delay_ms, CONF_UNSET, g->min_garp ? 0 : 5000);
 	conf_default_int(&g->garp.repeat, CONF_UNSET, g->min_garp ? 1 : 5);
 	conf_default_ms(&g->garp.refresh_ms, CONF_UNSET, 0);
-	conf_default_int(&g->garp.refresh_repeat, CONF_UNSET, 1);
+	conf_default_int(&g->garp.refresh_repeat, CONF_UNSET, !g->min_garp);
 	conf_default_ms(&g->garp.lower_delay_ms, CONF_UNSET, g->garp.delay_ms);
 	conf_default_int(&g->garp.lower_repeat, CONF_UNSET, g->garp.repeat);
 	conf_default_ms(&g->garp.extra_ms, CONF_UNSET, 0);
@@ -192,6 +192,8 @@ static void complete_strict(struct conf_parse *p, struct conf_instance *i)
 		i->auth_pass = NULL;
 	}
 	i->no_reply = i->deaf_owner = true;
+	i->garp.lower_repeat = 0;
+	i->garp.lower_delay_ms = 0;
 	if (i->no_accept)
 		conf_note(
 		    p, &i->at,

@@ -131,7 +131,7 @@ static void dump_scripts_of(FILE *f, const struct conf_notify *n)
 	    {"Backup state transition", &n->backup},  {"Master state transition", &n->master},
 	    {"Fault state transition", &n->fault},    {"Stop state transition", &n->stop},
 	    {"Deleted state transition", n->deleted}, {"Generic state transition", &n->any},
-	    {"Master rx lower priority", n->rx_lower}};
+	    {"Master rx lower pri state transition", n->rx_lower}};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
 		if (!all[i].script || !all[i].script->argv)
@@ -159,11 +159,17 @@ static void dump_way(FILE *f, const struct conf_instance *i)
 
 	if (i->vmac)
 		fprintf(f,
-			"   Use VMAC, i/f name %s, xmit_base = %s\n   Interface = %s, vmac on %s\n",
+			"   Use VMAC, i/f name %s, xmit_base = %s\n   Interface = %s, vmac on %s%s\n",
 			i->vmac->name, i->vmac_xmit_base ? "true" : "false", i->vmac->name,
-			i->interface);
+			i->interface, i->vmac_xmit_base ? ", xmit base i/f" : "");
 	else
 		fprintf(f, "   Interface = %s\n", i->interface);
+	if (i->dont_track_primary)
+		fprintf(f, "   VRRP interface tracking disabled\n");
+	if (i->any_addresses)
+		fprintf(f, "   Skip checking advert IP addresses\n");
+	if (i->strict)
+		fprintf(f, "   Enforcing strict VRRP compliance\n");
 	if (i->source.family && ha_ip_format(&i->source, ip, sizeof(ip)) > 0)
 		fprintf(f, "   Using src_ip = %s (from configuration)\n", ip);
 	if (i->n_peers)

@@ -29,11 +29,13 @@ static void dump_mail(FILE *f, const struct conf_mail *m)
 	if (m->server)
 		fprintf(f,
 			" Smtp server = %s\n Smtp server port = %u\n Smtp HELO name = %s\n"
-			" Smtp server connection timeout = %g\n Email notification from = %s\n"
-			" Email notification to:\n",
+			" Smtp server connection timeout = %g\n",
 			m->server, (unsigned)m->port, m->helo ? m->helo : "",
-			seconds(m->timeout_ms, 30), m->from ? m->from : "");
-	for (size_t i = 0; m->server && i < m->n_to; i++)
+			seconds(m->timeout_ms, 30));
+	if (m->server || m->from || m->n_to)
+		fprintf(f, " Email notification from = %s\n Email notification to:\n",
+			m->from ? m->from : "");
+	for (size_t i = 0; i < m->n_to; i++)
 		fprintf(f, "   %s\n", m->to[i]);
 	fprintf(f,
 		" Default smtp_alert = %s\n Default smtp_alert_vrrp = %s\n"
@@ -156,8 +158,11 @@ void dump_globals(FILE *f, const struct supervisor *s)
 	dump_announcements(f, g);
 	fprintf(f, " VRRP default protocol version = %d\n VRRP skip check advert addresses = %s\n",
 		number(g->version, 2), true_false(g->any_addresses));
-	fprintf(f, " VRRP strict mode = %s\n VRRP startup delay = %g\n", true_false(g->strict),
-		(double)g->startup_delay_ms / 1000);
+	fprintf(f, " VRRP strict mode = %s\n", true_false(g->strict));
+	if (g->startup_delay_ms > 0)
+		fprintf(f, " vrrp_startup_delay = %g\n", (double)g->startup_delay_ms / 1000);
+	if (g->log_unknown_vrids)
+		fprintf(f, " log_unknown_vrids\n");
 	dump_process(f, "VRRP", &g->vrrp);
 	dump_process(f, "Checker", &g->checker);
 	fprintf(f, " rs_init_notifies = %d\n no_checker_emails = %d\n", g->init_notifies,

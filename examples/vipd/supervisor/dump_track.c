@@ -8,6 +8,11 @@ static int weight_of(int32_t weight)
 	return weight == CONF_NO_WEIGHT ? 0 : weight;
 }
 
+static const char *turned(bool reverse)
+{
+	return reverse ? " reverse" : "";
+}
+
 static void dump_watches(FILE *f, const struct conf_instance *i, enum conf_watch_kind kind,
 			 const char *title)
 {
@@ -22,7 +27,7 @@ static void dump_watches(FILE *f, const struct conf_instance *i, enum conf_watch
 			fprintf(f, "   Tracked %s :\n", title);
 		any = true;
 		fprintf(f, "     %s%s weight %d%s\n", w->name, kind == CONF_WATCH_BFD ? ":" : ",",
-			w->weight, w->reverse ? " reverse" : "");
+			w->weight, turned(w->reverse));
 	}
 }
 
@@ -33,12 +38,12 @@ void dump_trackers(FILE *f, const struct conf_instance *i)
 	for (size_t t = 0; t < i->n_interfaces; t++)
 		fprintf(f, "     %s weight %d%s\n", i->interfaces[t].name,
 			weight_of(i->interfaces[t].weight),
-			i->interfaces[t].reverse ? " reverse" : "");
+			turned(i->interfaces[t].reverse));
 	if (i->n_scripts)
 		fprintf(f, "   Tracked scripts :\n");
 	for (size_t t = 0; t < i->n_scripts; t++)
 		fprintf(f, "     %s weight %d%s\n", i->scripts[t].name,
-			weight_of(i->scripts[t].weight), i->scripts[t].reverse ? " reverse" : "");
+			weight_of(i->scripts[t].weight), turned(i->scripts[t].reverse));
 	dump_watches(f, i, CONF_WATCH_FILE, "files");
 	dump_watches(f, i, CONF_WATCH_PROCESS, "processes");
 	dump_watches(f, i, CONF_WATCH_BFD, "BFDs");
@@ -57,8 +62,9 @@ static void dump_script_users(FILE *f, const struct supervisor *s, const struct 
 	for (const struct conf_instance *i = s->conf->instances; i; i = i->next)
 		for (size_t n = 0; n < i->n_scripts; n++)
 			if (i->scripts[n].script == t)
-				fprintf(f, "     %s, weight %d\n", i->name,
-					weight_of(i->scripts[n].weight));
+				fprintf(f, "     %s, weight %d%s\n", i->name,
+					weight_of(i->scripts[n].weight),
+					turned(i->scripts[n].reverse));
 }
 
 /* Exporters read "Status" and "State" of this. */
@@ -71,7 +77,7 @@ static void dump_script(FILE *f, const struct supervisor *s, const struct conf_v
 	dump_command(f, &t->script);
 	fprintf(f, "   Interval = %g sec\n   Timeout = %g sec\n   Weight = %d%s\n",
 		(double)t->interval_ms / 1000, (double)t->timeout_ms / 1000, weight_of(t->weight),
-		t->reverse ? " reverse" : "");
+		turned(t->reverse));
 	fprintf(f, "   Rise = %d\n   Fall = %d\n   Insecure = %s\n   Status = %s\n", t->rise,
 		t->fall, t->off ? "yes" : "no", state < 3 ? status[state] : "?");
 	dump_script_users(f, s, t);
@@ -88,7 +94,7 @@ static void dump_process(FILE *f, const struct supervisor *s, const struct conf_
 		watches_processes(s->watches, w->index),
 		watches_values(s->watches)[w->index] ? "true" : "false");
 	fprintf(f, "   Weight = %d%s\n   Terminate delay = %fs\n   Fork delay = %fs\n", w->weight,
-		w->reverse ? " reverse" : "", (double)w->process.terminate_ms / 1000,
+		turned(w->reverse), (double)w->process.terminate_ms / 1000,
 		(double)w->process.fork_ms / 1000);
 	fprintf(f, "   Full command = %s\n", w->process.whole ? "true" : "false");
 }
@@ -99,18 +105,18 @@ static void dump_watch(FILE *f, const struct supervisor *s, const struct conf_wa
 	if (w->kind == CONF_WATCH_FILE)
 		fprintf(f, " Track file = %s\n   File = %s\n   Status = %d\n   Weight = %d%s\n",
 			w->name, w->file.path, watches_values(s->watches)[w->index], w->weight,
-			w->reverse ? " reverse" : "");
+			turned(w->reverse));
 	else if (w->kind == CONF_WATCH_PROCESS)
 		dump_process(f, s, w);
 	else
 		fprintf(f, " VRRP Track BFD = %s\n   Weight = %d%s\n", w->name, w->weight,
-			w->reverse ? " reverse" : "");
+			turned(w->reverse));
 	fprintf(f, "   Tracking instances :\n");
 	for (const struct conf_instance *i = s->conf->instances; i; i = i->next)
 		for (size_t n = 0; n < i->watches.n; n++)
 			if (i->watches.at[n].watch == w)
-				fprintf(f, "     %s, weight %d\n", i->name,
-					i->watches.at[n].weight);
+				fprintf(f, "     %s, weight %d%s\n", i->name,
+					i->watches.at[n].weight, turned(i->watches.at[n].reverse));
 }
 
 void dump_tracked(FILE *f, const struct supervisor *s)
