@@ -30,6 +30,16 @@ vrrp_instance VI_{n} {{
 {more}"""
 
 
+def groups():
+    """Pairs whose first one tracks something with a weight: sync_group_tracking_weight, or its old word, or none."""
+    text = ""
+    for n, tracks, word in ((21, "track_script { bad weight -5 }", ""), (23, "track_script { bad weight 0 }", ""), (25, "track_file { number weight 1 }", ""), (27, "track_file { number weight 2 }", ""),
+                            (29, "track_interface { w0 weight 5 }", ""), (31, "track_process { none weight -6 }", ""), (33, "track_script { bad weight -5 }", "sync_group_tracking_weight"),
+                            (35, "track_script { bad weight -5 }", "global_tracking")):
+        text += instance(n, tracks) + instance(n + 1, "") + f"vrrp_sync_group G_{n} {{\n group {{\n VI_{n}\n VI_{n + 1}\n }}\n {word}\n}}\n"
+    return text
+
+
 def conf(folder):
     return f"""
 vrrp_script good {{
@@ -83,7 +93,7 @@ vrrp_track_process none {{
         + instance(14, "track_script { turned weight 5 }") + instance(15, "track_script { turned weight 0 }") \
         + instance(16, "track_file { backward weight 3 }") + instance(17, "track_interface { v0 weight 9 }") \
         + instance(18, "track_interface {\n w0 weight 7\n w0 weight 3 }") + instance(19, "track_script {\n good weight 5\n good weight 7 }") \
-        + instance(20, "track_script { turned weight 5 noreverse }") + instance(13, "track_script { bad weight 0 reverse }")
+        + instance(20, "track_script { turned weight 5 noreverse }") + groups() + instance(13, "track_script { bad weight 0 reverse }")
 
 
 def states(daemon, folder):

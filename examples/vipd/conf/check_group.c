@@ -11,32 +11,46 @@ static struct conf_instance *find_instance(struct conf_parse *p, const char *nam
 	return i && i->usable ? i : NULL;
 }
 
-/*
- * In a group all must have the same priority on the node that shall win: weights of one member move
- * nothing, its failures are faults, as in keepalived.
- */
+static void warn_of_weight(struct conf_parse *p, const struct conf_group *g,
+			   const struct diag_place *at, const char *name, const char *what)
+{
+	conf_warn(p, at,
+		  "\"%s\" has a weight, and one member's count in vrrp_sync_group \"%s\" with "
+		  "sync_group_tracking_weight only: %s. Write that, or track it in the group",
+		  name, g->name, what);
+}
+
+/* A number counts as it is, or not at all: no other weight than 1 can be left out of it. */
+static bool stays(struct conf_parse *p, const struct conf_group *g, struct conf_track_watch *t)
+{
+	if (!t->weight || t->kind == CONF_WATCH_PROCESS)
+		return true;
+	if (t->kind == CONF_WATCH_FILE && t->weight == 1) {
+		warn_of_weight(p, g, &t->at, t->name, "any number but 0 is a fault");
+		t->weight = 0;
+		return true;
+	}
+	warn_of_weight(p, g, &t->at, t->name, "not tracked");
+	return false;
+}
+
+/* In a group all must have the same priority on the node that shall win. As in keepalived, which lets those of interfaces and processes count. */
 static void drop_weights(struct conf_parse *p, const struct conf_group *g, struct conf_instance *i)
 {
-	bool any = false;
+	size_t n = 0;
 
 	for (size_t t = 0; t < i->n_scripts; t++) {
-		any |= i->scripts[t].weight != CONF_NO_WEIGHT;
-		i->scripts[t].weight = CONF_NO_WEIGHT;
+		if (i->scripts[t].weight == CONF_NO_WEIGHT)
+			i->scripts[n++] = i->scripts[t];
+		else
+			warn_of_weight(p, g, &i->scripts[t].at, i->scripts[t].name, "not tracked");
 	}
-	for (size_t t = 0; t < i->watches.n; t++) {
-		any |= i->watches.at[t].weight != 0;
-		i->watches.at[t].weight = 0;
-	}
-	for (size_t t = 0; t < i->n_interfaces; t++) {
-		any |= i->interfaces[t].weight != CONF_NO_WEIGHT;
-		i->interfaces[t].weight = CONF_NO_WEIGHT;
-	}
-	if (any)
-		conf_note(
-		    p, &i->at,
-		    "vrrp_instance \"%s\": in vrrp_sync_group \"%s\" its weights count as 0, a "
-		    "failure is a fault: track in the group, or write sync_group_tracking_weight",
-		    i->name, g->name);
+	i->n_scripts = n;
+	n = 0;
+	for (size_t t = 0; t < i->watches.n; t++)
+		if (stays(p, g, &i->watches.at[t]))
+			i->watches.at[n++] = i->watches.at[t];
+	i->watches.n = n;
 }
 
 static void say_twice(struct conf_parse *p, const struct conf_instance *i, const char *name)

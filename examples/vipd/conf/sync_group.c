@@ -58,10 +58,10 @@ static const struct conf_keyword group_words[] = {
      .form = "{ NAME [weight -253..253] [reverse] ... }",
      .doc = "A bfd_instance whose loss is a fault, or moves the priority."},
     {"sync_group_tracking_weight", conf_set_flag, GROUP(tracking_weight),
-     .doc = "Weights that its instances have of their own count; else a failure there is a fault."},
-    {CONF_ALWAYS(
-	"global_tracking", "", "All instances track what one tracks.",
-	"a fault of one is a fault of all; weights count with sync_group_tracking_weight")},
+     .doc = "Weights that its instances have of their own for scripts, files and BFD count; else "
+	    "these are not tracked."},
+    {"global_tracking", conf_set_flag, GROUP(tracking_weight),
+     .doc = "Old word for sync_group_tracking_weight."},
     {"notify_priority_changes", conf_set_flag, GROUP(priority_changes),
      .doc = "Tells FIFOs when trackers change the priority of its instances."},
     {"smtp_alert", conf_set_tristate, GROUP(smtp_alert), .initial = "smtp_alert_vrrp",
