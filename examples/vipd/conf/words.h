@@ -2,7 +2,7 @@
 /*
  * The language as tables: which words stand in which block, what is done with each, and what people
  * should know about it. The reference of keywords, the table of the migration guide and the completion
- * of the shell are made from them (keywords.c).
+ * of the shell are made from them (conf/reference.c).
  */
 #ifndef VIPD_CONF_WORDS_H
 #define VIPD_CONF_WORDS_H
