@@ -157,7 +157,7 @@ void check_demand(struct health_check *c, uint64_t interval_ns)
 		pace(c->engine);
 }
 
-void check_arm(struct health_check *c, uint64_t deadline_ns)
+static void arm(struct health_check *c, uint64_t deadline_ns)
 {
 	int r = heap_arm(&c->engine->timers, &c->timer, deadline_ns);
 
@@ -170,14 +170,14 @@ void check_arm_start(struct health_check *c)
 	uint64_t slack = c->engine->slack_ns;
 	bool shares = slack && health_filter_interval_ns(&c->filter) / HEALTH_SLACK_SHARE >= slack;
 
-	check_arm(c, shares ? spread_shared(c->planned_ns, slack) : c->planned_ns);
+	arm(c, shares ? spread_shared(c->planned_ns, slack) : c->planned_ns);
 }
 
 void check_arm_phase(struct health_check *c, uint64_t limit_ns, uint64_t now_ns)
 {
 	uint64_t end = c->start_ns + c->timeout_ns;
 
-	check_arm(c, limit_ns ? sooner(now_ns + limit_ns, end) : end);
+	arm(c, limit_ns ? sooner(now_ns + limit_ns, end) : end);
 }
 
 static struct run *begin_run(const struct health_check *c)

@@ -232,9 +232,7 @@ void check_refresh(struct health_check *c, bool at_once);
 void check_enqueue(struct health_check *c);
 /* From now on it asks for a start each interval_ns; 0: for none. */
 void check_demand(struct health_check *c, uint64_t interval_ns);
-/* Arms the timer of a check; there is room for every check. */
-void check_arm(struct health_check *c, uint64_t deadline_ns);
-/* Arms it for the planned start, or when the others of its time start. */
+/* Arms the timer of a check for the planned start, or when the others of its time start. */
 void check_arm_start(struct health_check *c);
 /* Arms it for a phase of the run that may last so long (0: no limit of its own), or its whole end. */
 void check_arm_phase(struct health_check *c, uint64_t limit_ns, uint64_t now_ns);
@@ -258,11 +256,6 @@ void watcher_free(struct health_watcher *w);
 /* Tells all watchers; stops when the check is removed. */
 void watchers_tell(struct health_check *c, const struct health_result *result,
 		   const struct health_transition *transition);
-
-/* make.c */
-
-/* Whether `sa` is an address of a family known here, of at least its length. */
-bool address_valid(const struct sockaddr *sa, socklen_t len);
 
 /* socket.c */
 

@@ -23,7 +23,8 @@ static const struct hand *hand_of(const struct health_probe *p)
 
 /* ---- the options ---- */
 
-bool address_valid(const struct sockaddr *sa, socklen_t len)
+/* Of a family known here, and of at least its length. */
+static bool address_valid(const struct sockaddr *sa, socklen_t len)
 {
 	if (len < sizeof(sa->sa_family) || len > sizeof(struct sockaddr_storage))
 		return false;

@@ -121,7 +121,7 @@ static int make_haproxy(const struct health_exec_opts *o, void **ret)
 	return r;
 }
 
-int program_setup(const void *opts, void **ret_config)
+static int program_setup(const void *opts, void **ret_config)
 {
 	struct health_exec_opts o;
 	int r = sized_in(&o, sizeof(o), opts);

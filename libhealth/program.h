@@ -15,8 +15,6 @@ struct program {
 	char words[];		 /* what the two point to */
 };
 
-int program_setup(const void *opts, void **ret_config);
-
 /* The words that change with each start. */
 void program_refresh(struct program *p);
 

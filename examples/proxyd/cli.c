@@ -148,7 +148,8 @@ void cli_print_json(const struct diag *d)
 	puts(d->n ? "\n]" : "]");
 }
 
-int cli_condition(const char *text)
+/* -cc: 0 true, 1 false, 2 it cannot be read (told). */
+static int condition(const char *text)
 {
 	char expanded[2048], error[256];
 	struct diag d = {.n = 0};
@@ -317,7 +318,7 @@ int cli_parse(int argc, char **argv, struct cli *ret)
 				cli_say(LOG_ERR, "-cc needs a condition: proxyd -cc 'defined(HOME)'");
 				return 2;
 			}
-			return cli_condition(argv[i]);
+			return condition(argv[i]);
 		} else if (arg[0] == '-' && arg[1] && strchr("fpCnLNmxS", arg[1]) && !arg[2]) {
 			if (i + 1 == argc) {
 				cli_say(LOG_ERR, "%s needs a value: proxyd --help", arg);

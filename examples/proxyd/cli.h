@@ -41,12 +41,9 @@ void cli_print_diag(const struct diag *d, bool warnings);
 /* All findings as one JSON array of {"file", "line", "column", "level", "text"} on stdout. */
 void cli_print_json(const struct diag *d);
 
-/* -cc: 0 true, 1 false, 2 it cannot be read (told). */
-int cli_condition(const char *text);
-
 /* One line in that form. Levels of <syslog.h>: LOG_ERR and above, LOG_WARNING, LOG_NOTICE. */
+__attribute__((format(printf, 2, 3))) void cli_say(int level, const char *format, ...);
 /* All that cli_say said so far, 64 KiB of it. */
 const char *cli_said(void);
-__attribute__((format(printf, 2, 3))) void cli_say(int level, const char *format, ...);
 
 #endif

@@ -44,7 +44,7 @@ const char *nft_kind_map(enum nft_kind kind)
 	return kinds[kind].map;
 }
 
-enum nft_kind nft_kind_of(const struct ha_service_opts *s)
+static enum nft_kind kind_of(const struct ha_service_opts *s)
 {
 	bool v6 = s->address.family == AF_INET6;
 
@@ -85,7 +85,7 @@ static size_t kind_key_len(enum nft_kind kind)
 void nft_put_dispatch(struct nft_ruleset *r, const struct ha_service_opts *s, const char *chain)
 {
 	struct nft_elements e = {.r = r,
-				 .set = nft_kind_map(nft_kind_of(s)),
+				 .set = nft_kind_map(kind_of(s)),
 				 .type = chain ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM};
 	uint8_t key[NFT_KEY_MAX];
 

@@ -22,7 +22,6 @@ enum nft_kind {
 
 /* The name of a kind's dispatch map. */
 const char *nft_kind_map(enum nft_kind kind);
-enum nft_kind nft_kind_of(const struct ha_service_opts *s);
 /* A service's key in the map of its kind, as the registers hold it; its length. */
 size_t nft_key(const struct ha_service_opts *s, uint8_t ret[NFT_KEY_MAX]);
 

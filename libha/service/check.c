@@ -127,8 +127,8 @@ static const char *dest_fault(const struct ha_service_opts *s, const struct ha_d
 	return tunnel_fault(d);
 }
 
-int service_check(const struct ha_service_opts *s, const struct ha_dest_opts *d,
-		  const char **ret_reason)
+static int check(const struct ha_service_opts *s, const struct ha_dest_opts *d,
+		 const char **ret_reason)
 {
 	const char *fault = service_fault(s);
 
@@ -154,7 +154,7 @@ int service_check_sized(const struct ha_service_opts *s, const struct ha_dest_op
 					  : "the options' size is not set";
 		return r;
 	}
-	return service_check(ret_s, d ? ret_d : NULL, ret_reason);
+	return check(ret_s, d ? ret_d : NULL, ret_reason);
 }
 
 int service_check_limits(const struct ha_service_opts *s, const struct ha_dest_opts *d,

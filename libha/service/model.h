@@ -75,10 +75,7 @@ bool service_dest_equal(const struct ha_dest_opts *a, const struct ha_dest_opts 
 /* When the destinations are others, or the service is to have none. */
 void service_forget_slots(struct ha_service *s);
 
-/* What ha_service_check() does, on structs of our own size. */
-int service_check(const struct ha_service_opts *s, const struct ha_dest_opts *d,
-		  const char **ret_reason);
-/* The same after taking in a caller's structs of any size; fills the two own structs (d may be NULL). */
+/* What ha_service_check() does. Takes in a caller's structs of any size; fills the two own structs (d may be NULL). */
 int service_check_sized(const struct ha_service_opts *s, const struct ha_dest_opts *d,
 			struct ha_service_opts *ret_s, struct ha_dest_opts *ret_d,
 			const char **ret_reason);

@@ -1,23 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "rules/regex.h"
 
-static void free_object(void *object)
-{
-	regex_free(object);
-}
-
-const struct regex *rule_regex(const struct rule_memory *m, const char *pattern, bool ignore_case,
-			       struct rule_error *e)
-{
-	struct regex *re = regex_new(pattern, ignore_case, e);
-
-	if (re && !m->on_free(m->owner, free_object, re)) {
-		rule_fail(e, "%s", "");
-		return NULL;
-	}
-	return re;
-}
-
 #ifdef PROXYD_PCRE2
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -29,7 +12,16 @@ struct regex {
 	pcre2_match_context *limits;
 };
 
-struct regex *regex_new(const char *pattern, bool ignore_case, struct rule_error *e)
+static void free_regex(void *object)
+{
+	struct regex *re = object;
+
+	pcre2_code_free(re->code);
+	pcre2_match_context_free(re->limits);
+	free(re);
+}
+
+static struct regex *new_regex(const char *pattern, bool ignore_case, struct rule_error *e)
 {
 	struct regex *re = calloc(1, sizeof(*re));
 	PCRE2_SIZE at;
@@ -50,7 +42,7 @@ struct regex *regex_new(const char *pattern, bool ignore_case, struct rule_error
 			pcre2_get_error_message(error, text, sizeof(text));
 		rule_fail(e, "the regular expression \"%.80s\" is wrong at character %zu: %s",
 			  pattern, (size_t)at + 1, (const char *)text);
-		regex_free(re);
+		free_regex(re);
 		return NULL;
 	}
 	pcre2_set_match_limit(re->limits, REGEX_STEPS_MAX);
@@ -59,13 +51,16 @@ struct regex *regex_new(const char *pattern, bool ignore_case, struct rule_error
 	return re;
 }
 
-void regex_free(struct regex *re)
+const struct regex *rule_regex(const struct rule_memory *m, const char *pattern, bool ignore_case,
+			       struct rule_error *e)
 {
-	if (!re)
-		return;
-	pcre2_code_free(re->code);
-	pcre2_match_context_free(re->limits);
-	free(re);
+	struct regex *re = new_regex(pattern, ignore_case, e);
+
+	if (re && !m->on_free(m->owner, free_regex, re)) {
+		rule_fail(e, "%s", "");
+		return NULL;
+	}
+	return re;
 }
 
 static bool match_from(const struct regex *re, struct text t, size_t from, struct text *group)
@@ -145,14 +140,11 @@ bool regex_replace(const struct regex *re, struct text t, struct text template, 
 
 #else
 
-struct regex *regex_new(const char *pattern, bool ignore_case, struct rule_error *e)
+const struct regex *rule_regex(const struct rule_memory *m, const char *pattern, bool ignore_case,
+			       struct rule_error *e)
 {
 	rule_fail(e, "regular expressions need PCRE2, and this program was built without it");
 	return NULL;
-}
-
-void regex_free(struct regex *re)
-{
 }
 
 bool regex_match(const struct regex *re, struct text t, struct text group[REGEX_GROUPS])

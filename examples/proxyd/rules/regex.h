@@ -13,10 +13,6 @@
 
 struct regex;
 
-/* NULL with e->text. Freed by regex_free. */
-struct regex *regex_new(const char *pattern, bool ignore_case, struct rule_error *e);
-void regex_free(struct regex *re);
-
 /*
  * Any thread. True: it is found in `t`; `group` (NULL: of no interest) has what matched, groups without
  * part in it are {NULL, 0}. A match that is given up counts as none.

@@ -50,7 +50,6 @@ struct control_method {
 };
 
 const struct control_method *control_method_find(const char *name);
-const struct control_method *control_method_at(size_t index); /* NULL: there are no more */
 
 __attribute__((format(printf, 3, 4))) void control_fail(struct control_call *c, int error,
 							const char *format, ...);

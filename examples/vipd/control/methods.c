@@ -230,12 +230,14 @@ static void do_subscribe(struct control_call *c)
 	c->result = json_pack("{s:b}", "subscribed", true);
 }
 
+static const struct control_method *method_at(size_t index); /* NULL: there are no more */
+
 static void do_help(struct control_call *c)
 {
 	const struct control_method *m;
 
 	c->result = json_array();
-	for (size_t i = 0; (m = control_method_at(i)); i++) {
+	for (size_t i = 0; (m = method_at(i)); i++) {
 		json_t *params = json_array();
 
 		for (size_t p = 0; m->params[p]; p++)
@@ -509,7 +511,7 @@ static const struct control_method methods[] = {
     {"clear", do_clear, false, {NULL}, "counters begin at 0"},
 };
 
-const struct control_method *control_method_at(size_t index)
+static const struct control_method *method_at(size_t index)
 {
 	return index < sizeof(methods) / sizeof(*methods) ? &methods[index] : NULL;
 }
