@@ -209,24 +209,8 @@ void kw_http_check_connect(struct reader *r, size_t first, const void *data)
 	if (!c)
 		return;
 	c->port = (struct cfg_check_port){0};
-	for (size_t i = first; i < r->line->n; i++) {
-		const char *word = word_at(r, i);
-
-		if (!strcmp(word, "comment")) {
-			break;
-		} else if (!strcmp(word, "port") && i + 1 < r->line->n) {
-			if (!cfg_read_check_port(r, ++i, &c->port))
-				return;
-		} else if (!strcmp(word, "proto") && !strcmp(word_at(r, i + 1), "h1")) {
-			i++;
-		} else if (!cfg_read_connect(r, &i, &own)) {
-			say(r, DIAG_ERROR, i,
-			    "\"%s\" of http-check connect is unknown, or not supported by this "
-			    "version: write port NUMBER or EXPRESSION, addr ADDRESS, default, ssl, sni NAME, alpn LIST, proto h1, send-proxy, via-socks4 or linger",
-			    word);
-			return;
-		}
-	}
+	if (!cfg_read_connect(r, first, "h1", &c->port, &own))
+		return;
 	c->connect = own;
 	if (!c->before)
 		*how = own;

@@ -97,7 +97,7 @@ static struct cfg_step *add_step(struct reader *r)
 	return &steps[n];
 }
 
-bool cfg_read_check_port(struct reader *r, size_t i, struct cfg_check_port *ret)
+static bool read_port(struct reader *r, size_t i, struct cfg_check_port *ret)
 {
 	const char *word = word_at(r, i);
 
@@ -108,7 +108,7 @@ bool cfg_read_check_port(struct reader *r, size_t i, struct cfg_check_port *ret)
 	return ret->expr;
 }
 
-bool cfg_read_connect(struct reader *r, size_t *i, struct cfg_check_connect *c)
+static bool read_connect_word(struct reader *r, size_t *i, struct cfg_check_connect *c)
 {
 	const char *word = word_at(r, *i);
 	bool valued = !strcmp(word, "sni") || !strcmp(word, "alpn");
@@ -132,6 +132,31 @@ bool cfg_read_connect(struct reader *r, size_t *i, struct cfg_check_connect *c)
 		c->via_socks = true;
 	else
 		return !strcmp(word, "linger");
+	return true;
+}
+
+bool cfg_read_connect(struct reader *r, size_t i, const char *proto, struct cfg_check_port *ret_port, struct cfg_check_connect *ret)
+{
+	const char *line = word_at(r, i - 2);
+
+	for (; i < r->line->n; i++) {
+		const char *word = word_at(r, i);
+
+		if (!strcmp(word, "comment")) {
+			break;
+		} else if (!strcmp(word, "port") && i + 1 < r->line->n) {
+			if (!read_port(r, ++i, ret_port))
+				return false;
+		} else if (!strcmp(word, "proto") && !strcmp(word_at(r, i + 1), proto)) {
+			i++;
+		} else if (!read_connect_word(r, &i, ret)) {
+			say(r, DIAG_ERROR, i,
+			    "\"%s\" of %s connect is unknown, or not supported by this version: write port NUMBER or EXPRESSION, "
+			    "addr ADDRESS, default, ssl, sni NAME, alpn LIST, proto %s, send-proxy, via-socks4, linger or comment TEXT",
+			    word, line, proto);
+			return false;
+		}
+	}
 	return true;
 }
 
@@ -188,32 +213,15 @@ const struct cfg_check_connect *cfg_check_hop(const struct cfg_settings *set, un
 static void read_connect(struct reader *r, size_t i)
 {
 	struct cfg_check_connect c = {.given = true};
-	size_t first = i;
 	struct cfg_step *s = add_step(r);
 
 	if (!s)
 		return;
 	s->action = CFG_STEP_CONNECT;
-	for (; i < r->line->n; i++) {
-		const char *word = word_at(r, i);
-
-		if (!strcmp(word, "comment")) {
-			break;
-		} else if (!strcmp(word, "port") && i + 1 < r->line->n) {
-			if (!cfg_read_check_port(r, ++i, &s->port))
-				return;
-		} else if (!strcmp(word, "proto") && !strcmp(word_at(r, i + 1), "none")) {
-			i++;
-		} else if (!cfg_read_connect(r, &i, &c)) {
-			say(r, DIAG_ERROR, i,
-			    "\"%s\" of tcp-check connect is unknown, or not supported by this version: write "
-			    "port NUMBER or EXPRESSION, addr ADDRESS, default, ssl, sni NAME, alpn LIST, proto none, send-proxy, via-socks4, linger or comment TEXT",
-			    word);
-			return;
-		}
-	}
+	if (!cfg_read_connect(r, i, "none", &s->port, &c))
+		return;
 	s->connect = keep_copy(r, &c, sizeof(c));
-	cfg_take_connect(r, first - 1, &c);
+	cfg_take_connect(r, i - 1, &c);
 }
 
 static void read_send(struct reader *r, size_t i)

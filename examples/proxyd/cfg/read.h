@@ -357,6 +357,8 @@ void kw_check_kind(struct reader *r, size_t first, const void *data);
 void kw_external_check(struct reader *r, size_t first, const void *data);
 void kw_tcp_check(struct reader *r, size_t first, const void *data);
 void cfg_probe_check(struct reader *r, struct cfg_proxy *p);
+/* http-check connect or tcp-check connect, from word i behind it on; `proto`: what may stand behind that word. False: told. */
+bool cfg_read_connect(struct reader *r, size_t i, const char *proto, struct cfg_check_port *ret_port, struct cfg_check_connect *ret);
 /* One more connection of a check; word i made it. */
 void cfg_take_connect(struct reader *r, size_t i, const struct cfg_check_connect *c);
 
@@ -407,10 +409,6 @@ void kw_stick(struct reader *r, size_t first, const void *data);
 void cfg_check_tables(struct reader *r);
 void kw_inspect_delay(struct reader *r, size_t first, const void *data);
 void kw_use_backend(struct reader *r, size_t first, const void *data);
-/* A word of http-check connect or tcp-check connect at *i, and its value. False: it is none of those. */
-bool cfg_read_connect(struct reader *r, size_t *i, struct cfg_check_connect *c);
-/* Behind its "port". False: told. */
-bool cfg_read_check_port(struct reader *r, size_t i, struct cfg_check_port *ret);
 void kw_persist_rule(struct reader *r, size_t first, const void *data);
 void kw_use_server(struct reader *r, size_t first, const void *data);
 
