@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "fnv1a.h"
+#include "map_shared.h"
 
 #define ROUTERS_AT 64 /* bytes of the mapping before the first: a cache line */
 
@@ -149,13 +149,6 @@ static size_t frozen_size(const struct shared *s)
 	return sizeof(*s->frozen_ns) + s->n_checks * sizeof(*s->frozen);
 }
 
-static void *map(size_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
-
 void shared_leave_routers(struct shared *s)
 {
 	if (s->alive_ns)
@@ -197,9 +190,9 @@ int shared_new(const struct conf *c, const struct shared *old, const struct conf
 	s->n_watches = c->n_watches;
 	s->n_checks = c->n_checks;
 	s->n_virtuals = c->n_virtuals;
-	s->alive_ns = map(routers_size(s));
-	s->virtual = map(health_size(s));
-	s->frozen_ns = map(frozen_size(s));
+	s->alive_ns = map_shared(routers_size(s));
+	s->virtual = map_shared(health_size(s));
+	s->frozen_ns = map_shared(frozen_size(s));
 	if (!s->alive_ns || !s->virtual || !s->frozen_ns) {
 		shared_free(s);
 		return -ENOMEM;

@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+
+#include "map_shared.h"
 
 #define READ_TRIES 100 /* a writer needs a microsecond; one that died in the middle never ends */
 
@@ -28,13 +29,6 @@ static size_t checks_size(const struct live *l)
 static size_t traffic_size(const struct live *l)
 {
 	return (l->n_services + l->n_reals + 1) * sizeof(*l->service);
-}
-
-static void *map(size_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
 }
 
 void live_leave_routers(struct live *l)
@@ -145,9 +139,9 @@ int live_new(const struct conf *c, const struct shared *keys, const struct live 
 	if (!l)
 		return -ENOMEM;
 	count(c, l);
-	l->late = map(routers_size(l));
-	l->virtual = map(checks_size(l));
-	l->service = map(traffic_size(l));
+	l->late = map_shared(routers_size(l));
+	l->virtual = map_shared(checks_size(l));
+	l->service = map_shared(traffic_size(l));
 	if (!l->late || !l->virtual || !l->service) {
 		live_free(l);
 		return -ENOMEM;

@@ -3,9 +3,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
-
+#include "map_shared.h"
 #include "model.h"
 
 static size_t wanted_size(const struct weights *w)
@@ -16,13 +15,6 @@ static size_t wanted_size(const struct weights *w)
 static size_t held_size(const struct weights *w)
 {
 	return sizeof(*w->held) + w->n * sizeof(*w->held->weight);
-}
-
-static void *map(size_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
 }
 
 void weights_leave_wanted(struct weights *w)
@@ -63,8 +55,8 @@ int weights_new(const struct conf *c, struct weights **ret)
 	w->n_virtuals = c->n_virtuals;
 	for (const struct conf_virtual *v = c->virtuals; v; v = v->next)
 		w->n += v->n_reals + 1;
-	w->turn = map(wanted_size(w));
-	w->held = map(held_size(w));
+	w->turn = map_shared(wanted_size(w));
+	w->held = map_shared(held_size(w));
 	if (!w->turn || !w->held) {
 		weights_free(w);
 		return -ENOMEM;

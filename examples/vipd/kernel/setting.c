@@ -7,12 +7,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "kernel/kernel.h"
 #include "kernel/setting.h"
 #include "log.h"
+#include "map_shared.h"
 
 #define PATH_SIZE 128
 #define IGMP "/proc/sys/net/ipv4/igmp_link_local_mcast_reports"
@@ -44,10 +44,9 @@ int setting_put(const char *path, char value)
 
 int settings_new(struct settings_before **ret)
 {
-	void *p =
-	    mmap(NULL, sizeof(**ret), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *p = map_shared(sizeof(**ret));
 
-	if (p == MAP_FAILED)
+	if (!p)
 		return -ENOMEM;
 	*ret = p;
 	return 0;
