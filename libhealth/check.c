@@ -373,47 +373,47 @@ void health_check_report(struct health_check *c, enum health_verdict verdict, ui
 	tell(c, &news);
 }
 
-void health_check_set(struct health_check *c, enum health_start start, uint64_t now_ns)
+/* The host spoke to the filter, whose state was `before`. */
+static void tell_order(struct health_check *c, enum health_state before, uint64_t now_ns)
 {
 	struct news news = {0};
-	enum health_state before;
+
+	note_transition(&news, c, before, now_ns);
+	tell(c, &news);
+}
+
+void health_check_set(struct health_check *c, enum health_start start, uint64_t now_ns)
+{
+	enum health_state before = health_check_state(c);
 
 	if (!c || c->removed)
 		return;
-	before = health_check_state(c);
 	health_filter_set(&c->filter, start, now_ns);
 	check_arm_filter(c);
 	hasten(c, now_ns);
-	note_transition(&news, c, before, now_ns);
-	tell(c, &news);
+	tell_order(c, before, now_ns);
 }
 
 void health_check_resume(struct health_check *c, uint64_t now_ns)
 {
-	struct news news = {0};
-	enum health_state before;
+	enum health_state before = health_check_state(c);
 
 	if (!c || c->removed)
 		return;
-	before = health_check_state(c);
 	health_filter_resume(&c->filter, now_ns);
 	check_arm_filter(c);
 	hasten(c, now_ns);
-	note_transition(&news, c, before, now_ns);
-	tell(c, &news);
+	tell_order(c, before, now_ns);
 }
 
 void health_check_override(struct health_check *c, enum health_override o, uint64_t now_ns)
 {
-	struct news news = {0};
-	enum health_state before;
+	enum health_state before = health_check_state(c);
 
 	if (!c || c->removed)
 		return;
-	before = health_check_state(c);
 	health_filter_override(&c->filter, o, now_ns);
-	note_transition(&news, c, before, now_ns);
-	tell(c, &news);
+	tell_order(c, before, now_ns);
 }
 
 /* ---- asked by the host ---- */
