@@ -142,37 +142,35 @@ static void mail(const struct server *s, int level, const char *text)
 		mails_send(b->set->engine->mails, b->proxy->set.email, level, text, loop_clock_ns());
 }
 
-__attribute__((format(printf, 3, 0))) static void write_text(const struct server *s, char text[1024], const char *format,
-							      va_list args)
+__attribute__((format(printf, 4, 0))) static void vtell(const struct server *s, int level, bool mails, const char *format,
+							 va_list args)
 {
-	int n = snprintf(text, 1024, "%sServer %s/%s ", s->backup ? "Backup " : "", s->pool->name, s->name);
+	char text[1024];
+	int n = snprintf(text, sizeof(text), "%sServer %s/%s ", s->backup ? "Backup " : "", s->pool->name, s->name);
 
-	vsnprintf(text + n, 1024 - (size_t)n, format, args);
+	vsnprintf(text + n, sizeof(text) - (size_t)n, format, args);
+	say(s->admin.backend, level, text);
+	if (mails)
+		mail(s, level, text);
 }
 
 void server_tell(const struct server *s, int level, const char *format, ...)
 {
-	char text[1024];
 	va_list args;
 
 	va_start(args, format);
-	write_text(s, text, format, args);
+	vtell(s, level, false, format, args);
 	va_end(args);
-	say(s->admin.backend, level, text);
 }
 
 __attribute__((format(printf, 4, 5))) static void tell_and_mail(const struct server *s, int level, bool mails,
 								 const char *format, ...)
 {
-	char text[1024];
 	va_list args;
 
 	va_start(args, format);
-	write_text(s, text, format, args);
+	vtell(s, level, mails, format, args);
 	va_end(args);
-	say(s->admin.backend, level, text);
-	if (mails)
-		mail(s, level, text);
 }
 
 /* A run of its health check or agent: `health` of `of` says how far it is from the other state. */
