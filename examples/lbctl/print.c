@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "duration.h"
+
 static bool coloured;
 static int columns; /* of the terminal; 0: a pipe, whose lines may be as long as they like */
 
@@ -84,21 +86,9 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static const char *ago(double when, char buf[32])
+static const char *ago(double when, char buf[DURATION_SIZE])
 {
-	double s = now() - when;
-
-	if (when <= 0)
-		return "-";
-	if (s < 120)
-		snprintf(buf, 32, "%.0f s", s < 0 ? 0 : s);
-	else if (s < 7200)
-		snprintf(buf, 32, "%.0f min", s / 60);
-	else if (s < 172800)
-		snprintf(buf, 32, "%.0f h", s / 3600);
-	else
-		snprintf(buf, 32, "%.0f d", s / 86400);
-	return buf;
+	return when > 0 ? duration_text(now() - when, false, buf) : "-";
 }
 
 static int widest(const json_t *list, const char *key, int least)
@@ -129,7 +119,7 @@ static void print_instances(const json_t *list)
 {
 	int name = widest(list, "name", 8), interface = widest(list, "interface", 9);
 	const json_t *o;
-	char since[32], why[320];
+	char since[DURATION_SIZE], why[320];
 	size_t i;
 
 	if (!json_array_size(list))
@@ -153,7 +143,7 @@ static void print_instances(const json_t *list)
 static void print_groups(const json_t *list)
 {
 	const json_t *o, *member;
-	char since[32];
+	char since[DURATION_SIZE];
 	size_t i, m;
 
 	if (!json_array_size(list))
@@ -182,7 +172,7 @@ static void print_virtuals(const json_t *list)
 	json_array_foreach(list, i, o)
 	{
 		const json_t *sorry = json_object_get(o, "sorry_server");
-		char up[32];
+		char up[DURATION_SIZE];
 
 		snprintf(up, sizeof(up), "%.0f/%.0f", number(o, "real_servers_up"),
 			 number(o, "real_servers_all"));
@@ -220,7 +210,7 @@ void print_down(const json_t *virtual)
 {
 	const json_t *list = json_object_get(virtual, "real_servers"), *o, *check;
 	int name = widest(list, "name", 14);
-	char why[320], since[32];
+	char why[320], since[DURATION_SIZE];
 	size_t i, told = 0, left = 0;
 
 	json_array_foreach(list, i, o)
@@ -258,7 +248,7 @@ void print_down(const json_t *virtual)
 
 void print_status(const json_t *s)
 {
-	char since[32];
+	char since[DURATION_SIZE];
 
 	printf("vipd %s, process %.0f, runs for %s\n", text(s, "version"), number(s, "pid"),
 	       ago(number(s, "started"), since));
@@ -300,7 +290,7 @@ static bool is_moment(const char *key, const json_t *v)
 static void print_moment(double when)
 {
 	double left = when - now();
-	char date[32], when_ago[32];
+	char date[32], when_ago[DURATION_SIZE];
 
 	if (left > 0)
 		printf("%s (in %.0f s)\n", stamp(when, date), left);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "duration.h"
+
 __attribute__((format(printf, 2, 3))) static void say(json_t *list, const char *format, ...)
 {
 	char *text = NULL;
@@ -20,18 +22,9 @@ __attribute__((format(printf, 2, 3))) static void say(json_t *list, const char *
 	free(text);
 }
 
-/* "12 s", "3 min", "5 h", "2 d" */
-static const char *duration(double s, char buf[32])
+static const char *duration(double s, char buf[DURATION_SIZE])
 {
-	if (s < 120)
-		snprintf(buf, 32, "%.*f s", s < 10 ? 1 : 0, s < 0 ? 0 : s);
-	else if (s < 7200)
-		snprintf(buf, 32, "%.0f min", s / 60);
-	else if (s < 172800)
-		snprintf(buf, 32, "%.0f h", s / 3600);
-	else
-		snprintf(buf, 32, "%.0f d", s / 86400);
-	return buf;
+	return duration_text(s, true, buf);
 }
 
 /* ---- Instances ---- */
@@ -140,7 +133,7 @@ static void say_rivals(const struct conf_instance *i, const struct live_router *
 static void say_backup(const struct conf_instance *i, const struct live_router *r, json_t *list)
 {
 	const struct ha_vrrp_sender *o;
-	char master[HA_IP_TEXT_SIZE] = "", when[32];
+	char master[HA_IP_TEXT_SIZE] = "", when[DURATION_SIZE];
 
 	if (!r->status.active.family) {
 		say(list,
@@ -208,7 +201,7 @@ json_t *explain_instance(const struct supervisor *s, const struct conf_instance 
 	const struct heard *h = &s->instance[index];
 	json_t *list = json_array();
 	struct live_router r;
-	char why[256], when[32];
+	char why[256], when[DURATION_SIZE];
 
 	live_read_router(&s->live->router[index], &r);
 	why_text(&h->why, why, sizeof(why));
@@ -237,7 +230,7 @@ json_t *explain_group(const struct supervisor *s, const struct conf_group *g, si
 	const struct heard *h = &s->group[index];
 	json_t *list = json_array();
 	size_t n = 0;
-	char when[32];
+	char when[DURATION_SIZE];
 
 	if (h->since > 0)
 		say(list, "The group %s is %s for %s. All its members go together.", g->name,
@@ -268,7 +261,7 @@ json_t *explain_script(const struct supervisor *s, const struct conf_vrrp_script
 	const char *result = trackers_result(s->trackers, t->index, &last_ns);
 	json_t *list = json_array();
 	bool any = false;
-	char when[32];
+	char when[DURATION_SIZE];
 
 	if (!*result)
 		say(list, "The script %s has not ended yet.", t->name);
@@ -302,7 +295,7 @@ static void say_check(const struct supervisor *s, const struct conf_check *k, si
 	struct health_check_status c;
 	const char *error = "";
 	uint64_t last_ns;
-	char when[32];
+	char when[DURATION_SIZE];
 
 	if (k->misc) {
 		error = trackers_result(s->trackers, k->misc->index, &last_ns);
