@@ -22,6 +22,10 @@
 
 #ifdef MACHINE
 
+#ifndef SYS_fchmodat2 /* Linux 6.6 */
+#define SYS_fchmodat2 452
+#endif
+
 #define LOAD(member) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, member))
 #define RETURN(what) BPF_STMT(BPF_RET | BPF_K, what)
 #define REFUSE RETURN(SECCOMP_RET_ERRNO | EPERM)
@@ -44,6 +48,8 @@ int sandbox_enter(void)
 		DENY(mknod),
 		DENY(chmod),
 		DENY(chown),
+		DENY(lchown),
+		DENY(modify_ldt),
 		DENY(symlink),
 		DENY(link),
 #endif
@@ -67,13 +73,19 @@ int sandbox_enter(void)
 		DENY(init_module),
 		DENY(finit_module),
 		DENY(delete_module),
+		DENY(open_tree),
+		DENY(move_mount),
+		DENY(fsopen),
+		DENY(fspick),
 		DENY(kexec_load),
+		DENY(kexec_file_load),
 		DENY(reboot),
 		DENY(swapon),
 		DENY(swapoff),
 		DENY(settimeofday),
 		DENY(clock_settime),
 		DENY(adjtimex),
+		DENY(clock_adjtime),
 		/* large parts of the kernel that are of no use here */
 		DENY(bpf),
 		DENY(perf_event_open),
@@ -83,9 +95,18 @@ int sandbox_enter(void)
 		DENY(add_key),
 		DENY(request_key),
 		DENY(open_by_handle_at),
+		DENY(fanotify_init),
+		DENY(personality),
+		DENY(shmget),
+		DENY(semget),
+		DENY(msgget),
+		DENY(mq_open),
 		/* files of others */
 		DENY(mknodat),
+		DENY(fchmod),
 		DENY(fchmodat),
+		DENY(fchmodat2),
+		DENY(fchown),
 		DENY(fchownat),
 		DENY(symlinkat),
 		DENY(linkat),
