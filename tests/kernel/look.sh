@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# look.sh VIPD, in the guest: what somebody else changes in IPVS comes back long before the audit of each minute and is said; nothing is
-# said, and nothing done, while nobody does. Strangers' services stay.
+# look.sh VIPD, in the guest: what somebody else changes in IPVS comes back long before the audit of each minute and is said, also after a step
+# that failed for a while; nothing is said, and nothing done, while nobody does. Strangers' services stay.
 set -u
 vipd=$1
 command -v ipvsadm >/dev/null || {
@@ -144,4 +144,33 @@ undo "a scheduler" ipvsadm -E -t 10.9.0.1:80 -s rr -p 300 -M 255.255.255.0
 undo "a service that went" ipvsadm -D -f 7
 all_but_the_strangers() { ipvsadm -C && ipvsadm -A -t 10.7.0.1:80 -s rr; }
 undo "all services" all_but_the_strangers
+
+# Of a table that is not what it should be nothing is looked for. Once it is, looks go on.
+modprobe=$(cat /proc/sys/kernel/modprobe)
+modprobe -r ip_vs_sed 2>/dev/null
+echo /bin/false >/proc/sys/kernel/modprobe
+cat >>"$work/conf" <<'C'
+virtual_server 10.9.0.5 80 {
+    lb_algo sed
+    lb_kind DR
+    protocol TCP
+    real_server 10.8.0.1 80 {
+        weight 2
+    }
+}
+C
+start
+check "a scheduler that is missing" soon grep -q 'perhaps the kernel lacks the scheduler' "$work/log"
+check "stops no other service" soon is_back
+sleep 2
+echo "$modprobe" >/proc/sys/kernel/modprobe
+has_sed() { table | grep -q '10.9.0.5:80 -s sed'; }
+check "comes with its service" soon has_sed
+check "and nothing else changes" soon settled
+wanted=$(table)
+ipvsadm -e -t 10.9.0.4:80 -r 10.8.0.1:80 -g -w 5
+check "then a weight comes back" soon is_back
+check "which is said" soon said
+check "and not by the audit" before_the_audit
+stop
 exit $failed
