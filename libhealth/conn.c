@@ -11,6 +11,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -31,7 +32,7 @@ static bool is_local_error(const struct health_check *c, int error)
 	case ENOMEM:
 		return true;
 	case EAGAIN: /* for AF_UNIX: the server's backlog is full */
-		return c->destination->sa_family != AF_UNIX;
+		return run_target(c)->sa_family != AF_UNIX;
 	default:
 		return false;
 	}
@@ -160,15 +161,35 @@ static void arm_talk(struct health_check *c, uint64_t now_ns)
 		check_arm_phase(c, c->run->heard ? 0 : c->phases->first_byte_ns, now_ns);
 }
 
+static bool is_address(const struct sockaddr *to, socklen_t len)
+{
+	switch (to->sa_family) {
+	case AF_INET:
+		return len == sizeof(struct sockaddr_in);
+	case AF_INET6:
+		return len == sizeof(struct sockaddr_in6);
+	default:
+		return to->sa_family == AF_UNIX && len > sizeof(sa_family_t) && len <= sizeof(struct sockaddr_un);
+	}
+}
+
 /* The same run goes on over a new connection. */
-static void reconnect(struct health_check *c, uint16_t port, uint64_t now_ns)
+static void reconnect(struct health_check *c, const struct health_probe_io *io, uint64_t now_ns)
 {
 	if (c->run->reconnects++ >= HEALTH_PROBE_RECONNECTS_MAX) {
 		finish_with(c, HEALTH_CODE_L7RSP, "too many connections", 0, now_ns);
 		return;
 	}
 	close_socket(c);
-	c->run->port = port;
+	if (io->to && !is_address(io->to, io->to_len)) {
+		check_finish_local(c, "address", EAFNOSUPPORT, now_ns);
+		return;
+	}
+	c->run->port = io->to ? 0 : io->port;
+	c->run->to_len = io->to ? io->to_len : 0;
+	if (io->to)
+		memcpy(&c->run->to, io->to, io->to_len);
+	c->run->dialogue.family = run_target(c)->sa_family;
 	connect_now(c, now_ns);
 }
 
@@ -179,7 +200,7 @@ static void finish_closed(struct health_check *c, int error, uint64_t now_ns)
 	if (dialogue_closed(&c->run->dialogue, error,
 			    error ? strerrordesc_np(error) : "closed before an answer", now_ns,
 			    &answer) == HEALTH_STEP_RECONNECT)
-		reconnect(c, answer.port, now_ns);
+		reconnect(c, &answer, now_ns);
 	else
 		check_finish(c, &answer, error, now_ns);
 }
@@ -217,7 +238,7 @@ static bool proceed(struct health_check *c, enum health_step step, struct health
 			return false;
 		}
 		if (step == HEALTH_STEP_RECONNECT) {
-			reconnect(c, io->port, now_ns);
+			reconnect(c, io, now_ns);
 			return false;
 		}
 		if (r < 0 || c->run->send_len || step == HEALTH_STEP_TLS || !c->run->dialogue.again)

@@ -128,6 +128,8 @@ struct run {
 	bool heard;	 /* and some of the server */
 	uint16_t port;	 /* of this connection, when the probe chose one; 0: the destination's */
 	uint16_t reconnects;
+	struct sockaddr_storage to; /* likewise an address */
+	socklen_t to_len;	    /* 0: the destination's */
 	int fd;	     /* -1: none */
 	int port_fd; /* holds the port of a half-open check; -1: none */
 	enum health_step then; /* TLS: begins when all is sent */
@@ -203,6 +205,17 @@ static inline in_port_t address_port(const struct sockaddr *sa)
 	if (sa->sa_family == AF_INET6)
 		return ((const struct sockaddr_in6 *)(const void *)sa)->sin6_port;
 	return 0;
+}
+
+/* Where this connection of the run goes. */
+static inline const struct sockaddr *run_target(const struct health_check *c)
+{
+	return c->run->to_len ? (const struct sockaddr *)&c->run->to : c->destination;
+}
+
+static inline socklen_t run_target_len(const struct health_check *c)
+{
+	return c->run->to_len ? c->run->to_len : c->destination_len;
 }
 
 static inline void address_set_port(struct sockaddr *sa, in_port_t port)

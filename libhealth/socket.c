@@ -13,7 +13,7 @@
 
 static bool is_inet(const struct health_check *c)
 {
-	return c->destination->sa_family != AF_UNIX;
+	return run_target(c)->sa_family != AF_UNIX;
 }
 
 static int socket_type(const struct health_check *c)
@@ -29,7 +29,7 @@ static int socket_protocol(const struct health_check *c)
 		return IPPROTO_TCP;
 	if (!(c->probe->ops.flags & HEALTH_PROBE_ICMP))
 		return 0;
-	return c->destination->sa_family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+	return run_target(c)->sa_family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
 }
 
 int socket_set_int(int fd, int level, int name, int value)
@@ -42,13 +42,13 @@ static int open_by_host(const struct health_check *c)
 	const struct health_engine *e = c->engine;
 	const struct health_socket_want want = {
 	    .size = sizeof(want),
-	    .family = c->destination->sa_family,
+	    .family = run_target(c)->sa_family,
 	    .type = socket_type(c),
 	    .protocol = socket_protocol(c),
 	    .fwmark = c->way ? c->way->fwmark : 0,
 	    .device = c->way && c->way->device[0] ? c->way->device : NULL,
-	    .destination = c->destination,
-	    .destination_len = c->destination_len,
+	    .destination = run_target(c),
+	    .destination_len = run_target_len(c),
 	    .netns_fd = c->way ? c->way->netns_fd : 0,
 	    .transparent = c->way && c->way->transparent,
 	};
@@ -68,7 +68,7 @@ static int open_by_host(const struct health_check *c)
 
 static int open_here(const struct health_check *c)
 {
-	int family = c->destination->sa_family, protocol = socket_protocol(c);
+	int family = run_target(c)->sa_family, protocol = socket_protocol(c);
 	int fd = socket(family, socket_type(c) | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
 
 	/* Outside of ping_group_range: CAP_NET_RAW may do. */
@@ -99,7 +99,7 @@ static int open_there(const struct health_check *c)
 static int set_way(const struct health_check *c, int fd)
 {
 	const struct way *w = c->way;
-	bool six = c->destination->sa_family == AF_INET6;
+	bool six = run_target(c)->sa_family == AF_INET6;
 	int r = 0;
 
 	if (w->fwmark)
@@ -129,7 +129,7 @@ static bool speaks_first(const struct health_check *c)
 static void tune(const struct health_check *c, int fd)
 {
 	const struct linger rst = {.l_onoff = 1, .l_linger = 0};
-	bool six = c->destination->sa_family == AF_INET6;
+	bool six = run_target(c)->sa_family == AF_INET6;
 
 	if (!is_inet(c))
 		return;
@@ -153,8 +153,8 @@ static int bind_source(const struct health_check *c, int fd)
 	if (!c->way || !c->way->source_len)
 		return 0;
 	source = (const struct sockaddr *)&c->way->source;
-	if (source->sa_family != c->destination->sa_family)
-		return -EAFNOSUPPORT; /* a name that had both families */
+	if (source->sa_family != run_target(c)->sa_family)
+		return c->run->to_len ? 0 : -EAFNOSUPPORT; /* a name that had both families */
 	if (address_port(source))
 		socket_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	else if (is_inet(c)) /* the port is chosen at connect, by the whole tuple: 28k per target */
@@ -254,7 +254,7 @@ int socket_open(struct health_check *c, const char **ret_where)
 int socket_connect(const struct health_check *c)
 {
 	struct sockaddr_storage other;
-	const struct sockaddr *to = c->destination;
+	const struct sockaddr *to = run_target(c);
 	int r;
 
 	if (c->run->port) {
@@ -263,7 +263,7 @@ int socket_connect(const struct health_check *c)
 		address_set_port((struct sockaddr *)&other, htons(c->run->port));
 	}
 	do
-		r = connect(c->run->fd, to, c->destination_len);
+		r = connect(c->run->fd, to, run_target_len(c));
 	while (r < 0 && errno == EINTR);
 	return r < 0 ? -errno : 0;
 }

@@ -87,8 +87,8 @@ enum health_step {
 	 * encryption. The check needs a transport and HEALTH_CHECK_STARTTLS; without, or a second time,
 	 * the check ends as HEALTH_CODE_SOCKERR. Not for datagrams. */
 	HEALTH_STEP_TLS = 2,
-	/* Send io->send if the socket takes it at once, close, connect again (to io->port, if that is
-	 * not 0), and call `open`; what was received and not consumed is dropped. Also from `closed`. At
+	/* Send io->send if the socket takes it at once, close, connect again (to io->to or io->port, if one of
+	 * them is said), and call `open`; what was received and not consumed is dropped. Also from `closed`. At
 	 * most HEALTH_PROBE_RECONNECTS_MAX times in a check, whose timeout goes on. */
 	HEALTH_STEP_RECONNECT = 3,
 };
@@ -155,6 +155,12 @@ struct health_probe_io {
 	uint64_t nonce; /* another one in each check, from the engine's seed: for ids; no secret */
 	/* The two ends, when a raw socket opens; else NULL. For the library's own half-open probe. */
 	const struct sockaddr *local, *remote;
+
+	/* out, with HEALTH_STEP_RECONNECT: where to connect to, of AF_INET, AF_INET6 or AF_UNIX and with its port, `to_len` bytes that state or
+	 * config holds until the next call; then `port` does not count. For this connection alone; NULL: to the check's target. A check's source
+	 * of another family is left out. */
+	const struct sockaddr *to;
+	socklen_t to_len;
 };
 
 /*

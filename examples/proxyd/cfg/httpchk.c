@@ -40,7 +40,7 @@ static struct cfg_httpchk *own_script(struct reader *r, bool expects)
 	if (!expects) {
 		*c = (struct cfg_httpchk){.drain_404 = c->drain_404, .send_state = c->send_state};
 		check->connect = (struct cfg_check_connect){.given = false};
-		check->mixed = false;
+		check->mixed = check->roams = false;
 		return c;
 	}
 	c->n_expects = 0;

@@ -175,10 +175,9 @@ void cfg_take_connect(struct reader *r, size_t i, const struct cfg_check_connect
 	struct cfg_check *check = &r->proxy->set.check;
 	struct cfg_check_connect *first = &check->connect;
 
+	check->roams |= first->given && !same_addr(first->addr, c->addr);
 	if (!first->given)
 		*first = *c;
-	else if (!same_addr(first->addr, c->addr))
-		say(r, DIAG_ERROR, i, "this connect goes to another address than the first, which this version cannot: write the same addr in all of them");
 	else if (first->via_socks != c->via_socks)
 		say(r, DIAG_ERROR, i, "this connect differs from the first in via-socks4, which is known to HAProxy, not supported by this version");
 	else if (first->usual != c->usual || first->tls != c->tls || first->send_proxy != c->send_proxy || !same_text(first->sni, c->sni) ||
@@ -382,7 +381,7 @@ void cfg_probe_check(struct reader *r, struct cfg_proxy *p)
 	if (c->is_tcp_check && !c->n_steps)
 		c->kind = CFG_CHECK_CONNECT;
 	if (c->kind != CFG_CHECK_SCRIPT && c->kind != CFG_CHECK_HTTP)
-		c->mixed = false;
+		c->mixed = c->roams = false;
 	c->is_live = c->kind == CFG_CHECK_SCRIPT; /* each server's own: it points into the configuration */
 	if (c->kind == CFG_CHECK_HTTP)
 		cfg_httpchk_describe(r, p);

@@ -144,6 +144,7 @@ struct cfg_check {
 	bool is_tcp_check; /* option tcp-check, with steps or without: then it is a CONNECT */
 	struct cfg_check_connect connect; /* the first connection */
 	bool mixed;			  /* another one speaks TLS or PROXY in another way */
+	bool roams;			  /* another one goes to another address */
 	const char *user; /* mysql, pgsql; NULL: none */
 	const char *helo; /* smtp */
 	bool ehlo;

@@ -15,9 +15,9 @@ WELL = b"HTTP/1.1 200 ok\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
 class Web(Server):
     """Keeps what it was asked: lines in small letters, but for the first and values."""
 
-    def __init__(self, answer=WELL, port=0):
+    def __init__(self, answer=WELL, port=0, host="127.0.0.1"):
         self.asked, self.answer = [], answer
-        super().__init__(self.serve_one, port)
+        super().__init__(self.serve_one, port, host=host)
 
     def serve_one(self, server, c):
         data = c.recv(9999)
@@ -223,6 +223,29 @@ def test_each_connection_is_made_in_its_own_way(binary):
         asked = len(plain.asked)
         until("it begins in the first way again", lambda: len(plain.asked) > asked + 1)
     authority.close()
+
+
+def test_each_connection_has_its_own_address(binary):
+    """The first at 127.0.0.2 or 127.0.0.3, those without one where the server, or its check, is."""
+    port = free_port()
+    own, check, two, three = (Web(port=port, host=f"127.0.0.{n}") for n in (1, 4, 2, 3))
+    web = f"""    option httpchk
+    http-check connect addr 127.0.0.2
+    http-check send uri /two
+    http-check connect addr 127.0.0.3 port {port}
+    http-check send uri /three
+    http-check connect
+    http-check send uri /own
+"""
+    tcp = "".join(f"    tcp-check connect {where}\n    tcp-check send-lf \"GET /tcp HTTP/1.0\\r\\n\\r\\n\"\n    tcp-check expect string hello\n" for where in ("addr 127.0.0.3", "", "addr 127.0.0.2"))
+    backends = (backend("w", web, f"s 127.0.0.1:{port} check"), backend("c", web, f"s 127.0.0.1:{port} check addr 127.0.0.4"),
+                backend("t", "    option tcp-check\n" + tcp, f"s 127.0.0.1:{port} check"))  # fmt: skip
+    paths = lambda server: {first.split()[1] for first, _, _ in server.asked}
+    with Asked(binary, text(*backends)) as p:
+        for name in ("w", "c", "t"):
+            until(f"{name} is up", lambda: p.row(f"{name}/s", "status", "check_status") == ["UP", "L7OK"])
+        assert [paths(server) for server in (own, check, two, three)] == [{"/own", "/tcp"}, {"/own"}, {"/two", "/tcp"}, {"/three", "/tcp"}], [
+            server.asked for server in (own, check, two, three)]  # fmt: skip
 
 
 def test_what_passed_is_of_the_last_connection(binary):

@@ -481,6 +481,58 @@ static void a_probe_may_connect_again_but_not_for_ever(void **state)
 	}
 }
 
+/* The second connection goes to `config`, the third to where the check does. */
+static enum health_step elsewhere_closed(void *state, const void *config, int error, struct health_probe_io *io)
+{
+	if (*(unsigned int *)state == 3) {
+		io->verdict = HEALTH_OK;
+		return HEALTH_STEP_DONE;
+	}
+	if (*(unsigned int *)state == 1) {
+		io->to = config;
+		io->to_len = io->to->sa_family == AF_INET ? sizeof(struct sockaddr_in) : 2;
+	}
+	return HEALTH_STEP_RECONNECT;
+}
+
+static void a_probe_may_connect_elsewhere(void **state)
+{
+	static const struct peer_script script = {
+	    .listen_for = 1, .reply = ".", .reply_len = 1, .end = PEER_CLOSES};
+	const struct health_probe_ops ops = {
+	    .size = sizeof(ops),
+	    .name = "elsewhere",
+	    .state_size = sizeof(unsigned int),
+	    .setup = thrice_setup,
+	    .open = thrice_open,
+	    .closed = elsewhere_closed,
+	};
+	struct health_check_opts o;
+	struct peer other;
+	struct rig r;
+
+	for (int bad = 0; bad < 2; bad++) {
+		rig_open(&r, NULL, &script);
+		peer_open(&other, &script);
+		if (bad)
+			other.address.sin_family = AF_NETLINK;
+		o = rig_opts(&r);
+		assert_int_equal(health_probe_new(&ops, &other.address, &o.probe), 0);
+		rig_add(&r, &o);
+		health_probe_free(o.probe);
+		for (int i = 0; i < 100 && !r.results; i++) {
+			rig_settle(&r, 1);
+			peer_step(&other);
+		}
+		assert_int_equal(r.results, 1);
+		assert_int_equal(r.result.code, bad ? HEALTH_CODE_SOCKERR : HEALTH_CODE_L7OK);
+		assert_int_equal(r.peer.accepted, bad ? 1 : 2);
+		assert_int_equal(other.accepted, bad ? 0 : 1);
+		peer_close(&other);
+		rig_close(&r);
+	}
+}
+
 static void the_source_address_is_used(void **state)
 {
 	const struct peer_script script = {.listen_for = 6, .reply = "pong\n", .reply_len = 5};
@@ -649,6 +701,7 @@ int main(void)
 	    cmocka_unit_test(silence_and_dripping_end_at_the_timeout),
 	    cmocka_unit_test(datagrams_are_answered_refused_or_ignored),
 	    cmocka_unit_test(a_probe_may_connect_again_but_not_for_ever),
+	    cmocka_unit_test(a_probe_may_connect_elsewhere),
 	    cmocka_unit_test(the_source_address_is_used),
 	    cmocka_unit_test(the_checkers_own_trouble_blames_nobody),
 	    cmocka_unit_test(the_host_may_open_the_sockets),

@@ -89,6 +89,7 @@ struct state {
 	unsigned expect; /* the line of it that is waited for */
 	char *request;	 /* as it was sent */
 	struct reply *reply;
+	struct cfg_addr to; /* of a connection that goes to another address than the check's */
 };
 
 static int setup(const void *opts, void **ret)
@@ -391,7 +392,8 @@ static enum health_step go_on(struct turn *t)
 		return HEALTH_STEP_DONE;
 	}
 	st->at++;
-	t->io->port = check_via_next(c->of.server->check_via, st->at, check_run_port(&c->of, &c->round[st->at]->port, &st->vars, t->io->now_ns));
+	round = c->round[st->at];
+	check_run_connect(&c->of, &round->connect, &round->port, st->at, &st->vars, &st->to, t->io);
 	return HEALTH_STEP_RECONNECT;
 }
 

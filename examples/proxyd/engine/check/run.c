@@ -96,6 +96,34 @@ uint16_t check_run_port(const struct check_of *of, const struct cfg_check_port *
 	return port ? port : own_port(of);
 }
 
+static const struct cfg_addr *own_addr(const struct server *s)
+{
+	const struct server_admin *a = &s->admin;
+
+	if (a->check_addr)
+		return a->check_addr;
+	return a->cfg && a->cfg->check_addr ? a->cfg->check_addr : server_addr(s);
+}
+
+void check_run_connect(const struct check_of *of, const struct cfg_check_connect *how, const struct cfg_check_port *port, unsigned hop,
+		       struct vars *vars, struct cfg_addr *to, struct health_probe_io *io)
+{
+	struct check_via *via = of->server ? of->server->check_via : NULL;
+	uint16_t number = check_run_port(of, port, vars, io->now_ns);
+
+	if (!of->server || !of->backend->proxy->set.check.roams) {
+		io->port = check_via_next(via, hop, number);
+		return;
+	}
+	*to = how && how->addr ? *how->addr : *own_addr(of->server);
+	if (to->sa.sa_family != AF_UNIX && number) /* both families have it in the same place */
+		((struct sockaddr_in *)(void *)&to->storage)->sin_port = htons(number);
+	if (check_via_next_to(via, hop, to))
+		return;
+	io->to = &to->sa;
+	io->to_len = to->len;
+}
+
 /* "UP 2/3": so many more failures take it down; "DOWN 1/2": so many of the successes it needs are there. */
 static void write_health(const struct server *s, char *buf, size_t cap)
 {

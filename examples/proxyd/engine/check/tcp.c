@@ -24,6 +24,7 @@ struct state {
 	bool connected; /* it was asked for, or used */
 	bool talked;	/* over that connection */
 	struct vars vars;
+	struct cfg_addr to; /* of that connection, when it is not the check's */
 	char *in; /* what came since the last send */
 	size_t in_len, in_cap;
 	char *out; /* what was sent, when it is not one step's bytes */
@@ -198,11 +199,7 @@ static enum expect_found do_step(struct turn *t, const struct cfg_step *step)
 
 static enum health_step connect_again(struct turn *t, const struct cfg_step *step)
 {
-	const struct check_of *of = &t->s->of;
-
-	t->io->port = check_run_port(of, &step->port, &t->st->vars, t->io->now_ns);
-	if (of->server)
-		t->io->port = check_via_next(of->server->check_via, ++t->st->hop, t->io->port);
+	check_run_connect(&t->s->of, step->connect, &step->port, ++t->st->hop, &t->st->vars, &t->st->to, t->io);
 	t->st->in_len = 0;
 	t->st->talked = false;
 	t->st->at++;

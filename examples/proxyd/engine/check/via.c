@@ -23,6 +23,7 @@ struct check_via {
 	struct cfg_addr target; /* behind the proxy */
 	unsigned next;	 /* the hop that begins next */
 	uint16_t port;	 /* of that; 0: the target's */
+	struct cfg_addr other; /* likewise; without a length: none */
 	unsigned n;
 	struct hop *hop;
 };
@@ -96,7 +97,7 @@ static int begin(void *target, int fd, void **ret)
 	c->tls_ops = c->hop->tls ? health_tls_transport(c->hop->tls)->ops : NULL;
 	c->tls_target = t->tls[at];
 	c->fd = fd;
-	c->to = v->target;
+	c->to = v->other.len ? v->other : v->target;
 	if (port) /* both families have it in the same place */
 		memcpy((char *)&c->to.storage + offsetof(struct sockaddr_in, sin_port), &port, sizeof(port));
 	*ret = c;
@@ -226,7 +227,17 @@ uint16_t check_via_next(struct check_via *v, unsigned hop, uint16_t port)
 		return port;
 	v->next = hop;
 	v->port = port;
+	v->other.len = 0;
 	return v->socks ? 0 : port;
+}
+
+bool check_via_next_to(struct check_via *v, unsigned hop, const struct cfg_addr *target)
+{
+	check_via_next(v, hop, 0);
+	if (!v || !v->socks)
+		return false;
+	v->other = *target;
+	return true;
 }
 
 bool check_via_has_tls(const struct check_via *v, unsigned hop)

@@ -25,6 +25,8 @@ const struct health_transport *check_via_transport(const struct check_via *v);
  * did before. `v` NULL: there is nothing to be told.
  */
 uint16_t check_via_next(struct check_via *v, unsigned hop, uint16_t port);
+/* Likewise, to another target than the check's. False: the check has to connect to it itself. */
+bool check_via_next_to(struct check_via *v, unsigned hop, const struct cfg_addr *target);
 bool check_via_has_tls(const struct check_via *v, unsigned hop);
 
 #endif
