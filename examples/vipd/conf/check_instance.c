@@ -249,11 +249,19 @@ static void drop_foreign_peers(struct conf_parse *p, struct conf_instance *i)
 	}
 }
 
-/* What the library would refuse the whole instance for; keepalived passes over an mcast_dst_ip, and sends from any IPv6 source. */
-static void complete_multicast(struct conf_parse *p, struct conf_instance *i)
+/* What the library would refuse the whole instance for, and keepalived passes over; it sends from any IPv6 source. */
+static void complete_ends(struct conf_parse *p, struct conf_instance *i)
 {
 	const struct conf_globals *g = &p->conf->globals;
 
+	if (i->source.family && i->source.family != i->family) {
+		conf_warn(p, &i->at,
+			  "vrrp_instance \"%s\": its source is of another family than its "
+			  "addresses: skipped",
+			  i->name);
+		i->source = (struct ha_ip){0};
+		i->track_source = false;
+	}
 	if (i->group_address.family &&
 	    (i->group_address.family != i->family || !conf_is_multicast(&i->group_address))) {
 		conf_warn(p, &i->at,
@@ -336,6 +344,17 @@ static bool complete_place(struct conf_parse *p, struct conf_instance *i)
 	return i->interface;
 }
 
+/* As in keepalived. */
+static void complete_priority(struct conf_parse *p, struct conf_instance *i)
+{
+	if (i->priority == CONF_UNSET && i->master)
+		conf_note(p, &i->at,
+			  "vrrp_instance \"%s\": state MASTER without a priority is the owner of the "
+			  "addresses: 255 is taken. Write priority NUMBER",
+			  i->name);
+	conf_default_int(&i->priority, CONF_UNSET, i->master ? HA_VRRP_PRIORITY_OWNER : 100);
+}
+
 static bool complete_instance(struct conf_parse *p, struct conf_instance *i)
 {
 	const struct conf_globals *g = &p->conf->globals;
@@ -351,7 +370,7 @@ static bool complete_instance(struct conf_parse *p, struct conf_instance *i)
 	sort_addresses(p, i);
 	if (!i->family)
 		i->family = family_of_none(i);
-	conf_default_int(&i->priority, CONF_UNSET, 100);
+	complete_priority(p, i);
 	conf_default_int(&i->down_timer_adverts, g->down_timer_adverts, 3);
 	complete_version(p, i);
 	if (!may_have_no_address(p, i))
@@ -370,7 +389,7 @@ static bool complete_instance(struct conf_parse *p, struct conf_instance *i)
 	i->last_advert |= g->last_advert;
 	i->deaf_owner |= g->deaf_owner;
 	drop_foreign_peers(p, i);
-	complete_multicast(p, i);
+	complete_ends(p, i);
 	return true;
 }
 

@@ -39,7 +39,7 @@ static void set_group_scripts(struct conf_parse *p, const struct conf_node *n,
 }
 
 static const struct conf_keyword group_words[] = {
-    {"group", conf_set_members, .block = &conf_list, .form = "{ INSTANCE ... }",
+    {"group", conf_set_members, .once = true, .block = &conf_list, .form = "{ INSTANCE ... }",
      .doc = "Its instances."},
     CONF_NOTIFY_WORDS(GROUP),
     {"track_interface", set_group_interfaces, .block = &conf_list,
@@ -79,6 +79,14 @@ void conf_group_new(struct conf_parse *p, const struct conf_node *n, const struc
 
 	if (!name)
 		return;
+	for (g = c->groups; g; g = g->next) {
+		if (!strcmp(g->name, name)) {
+			conf_warn(p, &n->word->at,
+				  "vrrp_sync_group \"%s\" is there already, in line %u: skipped", name,
+				  g->at.line);
+			return;
+		}
+	}
 	g = conf_alloc(p->memory, sizeof(*g));
 	g->name = name;
 	g->smtp_alert = CONF_UNSET;

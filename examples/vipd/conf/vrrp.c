@@ -38,6 +38,19 @@ const char *conf_block_name(struct conf_parse *p, const struct conf_node *n, siz
 
 /* ---- Values of an instance ---- */
 
+/* What is no priority is 100 with state MASTER, too, as in keepalived. */
+static void set_priority(struct conf_parse *p, const struct conf_node *n,
+			 const struct conf_keyword *k, void *target)
+{
+	const struct conf_word *w = conf_argument(p, n);
+	double v = 100;
+
+	if (!w)
+		return;
+	conf_number(p, w, k->min, k->max, true, &v);
+	((struct conf_instance *)target)->priority = (int)v;
+}
+
 static void set_state(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
 		      void *target)
 {
@@ -46,6 +59,10 @@ static void set_state(struct conf_parse *p, const struct conf_node *n, const str
 
 	if (!w)
 		return;
+	if (i->master) {
+		conf_warn(p, &w->at, "the state is MASTER already: skipped");
+		return;
+	}
 	i->master = !strcmp(w->text, "MASTER");
 	if (!strcmp(w->text, "SLAVE"))
 		conf_note(p, &w->at, "state SLAVE is taken as BACKUP, the word of keepalived");
@@ -498,17 +515,19 @@ static const struct conf_block hmac_block = {.name = "auth_hmac", .keyword = hma
 
 static const struct conf_keyword instance_words[] = {
     {"state", set_state, .form = "MASTER|BACKUP", .initial = "BACKUP",
-     .doc = "The state to begin with; MASTER counts with priority 255 only."},
+     .doc = "The state to begin with; MASTER counts with priority 255 only, which it has when none is "
+	    "written."},
     {"interface", conf_set_name, INSTANCE(interface),
      .initial = "default_interface; unicast: as routing has it",
      .doc = "Where adverts are sent and heard, and addresses are held."},
     {"virtual_router_id", conf_set_int, INSTANCE(vrid), 1, 255,
      .doc = "Number of the virtual router, the same on all its nodes. Must be written."},
-    {"priority", conf_set_int, INSTANCE(priority), 1, 255, .initial = "100",
+    {"priority", set_priority, INSTANCE(priority), 1, 255, .form = "1..255",
+     .initial = "100; 255 with state MASTER",
      .doc = "The highest holds the addresses; 255: they are this node's own."},
     {"advert_int", set_advert, INSTANCE(advert_ms), 0.01, 255, .form = "SECONDS", .initial = "1",
      .doc = "Between adverts: whole seconds in version 2, hundredths up to 40.95 in version 3."},
-    {"version", conf_set_int, INSTANCE(version), 2, 3, .initial = "vrrp_version",
+    {"version", conf_set_int, INSTANCE(version), 2, 3, .once = true, .initial = "vrrp_version",
      .doc = "Version of VRRP."},
     {"authentication", set_authentication, .block = &auth_block,
      .doc = "Version 2: what other nodes must know."},
@@ -624,7 +643,7 @@ static const struct conf_keyword instance_words[] = {
     {"notify_deleted", set_deleted, .form = "[COMMAND [USER [GROUP]]]",
      .initial = "FAULT is told, and notify_fault runs",
      .doc = "Tells DELETED when a reload removes the instance, and runs the command."},
-    {"notify_master_rx_lower_pri", set_rx_lower, .form = "COMMAND [USER [GROUP]]",
+    {"notify_master_rx_lower_pri", set_rx_lower, .once = true, .form = "COMMAND [USER [GROUP]]",
      .doc = "Runs when it is MASTER and hears an advert of lower priority, once a second at most."},
     {"notify_priority_changes", conf_set_tristate, INSTANCE(priority_changes),
      .initial = "vrrp_notify_priority_changes",

@@ -114,8 +114,8 @@ static void set_milliseconds(struct conf_parse *p, const struct conf_node *n,
 }
 
 static const struct conf_keyword file_words[] = {
-    {"file", set_path, .form = "PATH", .doc = "The file. Must be written."},
-    {"weight", set_weight, 0, -254, 254, .form = "-254..254 [reverse]", .initial = "1",
+    {"file", set_path, .once = true, .form = "PATH", .doc = "The file. Must be written."},
+    {"weight", set_weight, 0, -254, 254, .once = true, .form = "-254..254 [reverse]", .initial = "1",
      .doc =
 	 "What its number is multiplied with, and added to the priority; -254 or less is a fault. "
 	 "0: any number but 0 is a fault."},
@@ -125,9 +125,9 @@ static const struct conf_keyword file_words[] = {
 const struct conf_block conf_block_track_file = {.name = "track_file", .keyword = file_words};
 
 static const struct conf_keyword process_words[] = {
-    {"process", set_process, .form = "NAME [ARGUMENT ...]",
+    {"process", set_process, .once = true, .form = "NAME [ARGUMENT ...]",
      .doc = "The program: its name, with arguments its command line. Must be written."},
-    {"weight", set_weight, 0, -254, 254, .form = "-254..254 [reverse]",
+    {"weight", set_weight, 0, -254, 254, .once = true, .form = "-254..254 [reverse]",
      .initial = "0: too few or too many are a fault", .doc = "What moves the priority."},
     {"quorum", conf_set_int, WATCH(process.quorum), 1, 65535, .initial = "1",
      .doc = "How many must run."},

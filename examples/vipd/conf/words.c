@@ -211,8 +211,16 @@ static void say_why(struct conf_parse *p, const struct conf_node *n, const struc
 		conf_note(p, &n->word->at, "\"%s\" changes nothing: %s", k->word, k->why);
 }
 
-static void walk_one(struct conf_parse *p, const struct conf_node *n, const struct conf_block *b,
-		     void *target)
+/* The first of them that says the same word. */
+static const struct conf_node *first_of(const struct conf_node *list, const char *word)
+{
+	while (strcmp(list->word->text, word) != 0)
+		list = list->next;
+	return list;
+}
+
+static void walk_one(struct conf_parse *p, const struct conf_node *list, const struct conf_node *n,
+		     const struct conf_block *b, void *target)
 {
 	const struct conf_keyword *k;
 
@@ -230,6 +238,11 @@ static void walk_one(struct conf_parse *p, const struct conf_node *n, const stru
 		say_unknown(p, n, b);
 		return;
 	}
+	if (k->once && first_of(list, k->word) != n) {
+		conf_warn(p, &n->word->at, "\"%s\" is in line %u already: skipped", k->word,
+			  first_of(list, k->word)->word->at.line);
+		return;
+	}
 	if (n->block && !k->block)
 		conf_warn(p, &n->open, "\"%s\" takes no block: the block is skipped", k->word);
 	if (!n->block && k->block)
@@ -244,6 +257,6 @@ static void walk_one(struct conf_parse *p, const struct conf_node *n, const stru
 void conf_walk(struct conf_parse *p, const struct conf_node *n, const struct conf_block *b,
 	       void *target)
 {
-	for (; n; n = n->next)
-		walk_one(p, n, b, target);
+	for (const struct conf_node *list = n; n; n = n->next)
+		walk_one(p, list, n, b, target);
 }

@@ -58,6 +58,7 @@ struct conf_keyword {
 	bool refused;	 /* somebody may miss it: a warning, not a notice */
 	bool always;	 /* what it asks for is so without it, too */
 	bool extra;	 /* not a word of keepalived's: an old one, or the manual's mistake */
+	bool once;	 /* written again in a block it is skipped; of others the last one counts */
 };
 
 /* A word that changes nothing: it has no meaning here. */
@@ -148,16 +149,17 @@ const char *conf_block_name(struct conf_parse *p, const struct conf_node *n, siz
 
 /* The scripts of changes, of an instance and of a group. */
 #define CONF_NOTIFY_WORDS(o)                                                                   \
-	{"notify", conf_set_script, o(notify.any),                                             \
+	{"notify", conf_set_script, o(notify.any), .once = true,                               \
 	 .doc = "Runs at each change, with INSTANCE or GROUP, name, state and priority."},     \
-	    {"notify_master", conf_set_script, o(notify.master),                               \
+	    {"notify_master", conf_set_script, o(notify.master), .once = true,                 \
 	     .doc = "Runs when it is MASTER."},                                                \
-	    {"notify_backup", conf_set_script, o(notify.backup),                               \
+	    {"notify_backup", conf_set_script, o(notify.backup), .once = true,                 \
 	     .doc = "Runs when it is BACKUP."},                                                \
-	    {"notify_fault", conf_set_script, o(notify.fault),                                 \
+	    {"notify_fault", conf_set_script, o(notify.fault), .once = true,                   \
 	     .doc = "Runs when it is in FAULT."},                                              \
 	{                                                                                      \
-		"notify_stop", conf_set_script, o(notify.stop), .doc = "Runs when vipd stops." \
+		"notify_stop", conf_set_script, o(notify.stop), .once = true,                  \
+		    .doc = "Runs when vipd stops."                                             \
 	}
 
 /* What can only be judged when all is read: conf/check.c, which asks conf/check_*.c. */
