@@ -31,11 +31,12 @@ vrrp_instance VI_{n} {{
 
 
 def groups():
-    """Pairs whose first one tracks something with a weight: sync_group_tracking_weight, or its old word, or none."""
+    """Pairs whose first one tracks something with a weight: sync_group_tracking_weight, or its old word, or none, or the group tracks it, too."""
     text = ""
     for n, tracks, word in ((21, "track_script { bad weight -5 }", ""), (23, "track_script { bad weight 0 }", ""), (25, "track_file { number weight 1 }", ""), (27, "track_file { number weight 2 }", ""),
                             (29, "track_interface { w0 weight 5 }", ""), (31, "track_process { none weight -6 }", ""), (33, "track_script { bad weight -5 }", "sync_group_tracking_weight"),
-                            (35, "track_script { bad weight -5 }", "global_tracking")):
+                            (35, "track_script { bad weight -5 }", "global_tracking"), (37, "track_script { bad weight 0 }", "track_script {\n bad weight 5\n }"),
+                            (39, "track_file { number weight 0 }", "track_file {\n number weight 5\n }"), (41, "track_script { good weight 3 }", "track_script {\n good weight 9\n }")):
         text += instance(n, tracks) + instance(n + 1, "") + f"vrrp_sync_group G_{n} {{\n group {{\n VI_{n}\n VI_{n + 1}\n }}\n {word}\n}}\n"
     return text
 

@@ -57,8 +57,8 @@ static void say_twice(struct conf_parse *p, const struct conf_instance *i, const
 {
 	conf_note(p, &i->at,
 		  "vrrp_instance \"%s\" and its vrrp_sync_group both track \"%s\": it counts once, "
-		  "as the "
-		  "group says. Leave it out of the instance",
+		  "as the group says, but a fault of the instance stays one. Leave it out of the "
+		  "instance",
 		  i->name, name);
 }
 
@@ -69,7 +69,8 @@ static void add_script(struct conf_parse *p, struct conf_instance *i,
 		if (i->scripts[t].script != k->script)
 			continue;
 		say_twice(p, i, k->name);
-		i->scripts[t] = *k;
+		if (i->scripts[t].weight != CONF_NO_WEIGHT)
+			i->scripts[t] = *k;
 		return;
 	}
 	i->scripts = conf_grow(p->memory, i->scripts, i->n_scripts, sizeof(*i->scripts));
@@ -85,7 +86,8 @@ static void add_watch(struct conf_parse *p, struct conf_instance *i,
 		if (own->at[t].watch != k->watch)
 			continue;
 		say_twice(p, i, k->name);
-		own->at[t] = *k;
+		if (own->at[t].weight)
+			own->at[t] = *k;
 		return;
 	}
 	own->at = conf_grow(p->memory, own->at, own->n, sizeof(*own->at));
@@ -99,7 +101,8 @@ static void add_interface(struct conf_parse *p, struct conf_instance *i,
 		if (strcmp(i->interfaces[t].name, k->name) != 0)
 			continue;
 		say_twice(p, i, k->name);
-		i->interfaces[t] = *k;
+		if (i->interfaces[t].weight != CONF_NO_WEIGHT)
+			i->interfaces[t] = *k;
 		return;
 	}
 	i->interfaces =
@@ -107,7 +110,7 @@ static void add_interface(struct conf_parse *p, struct conf_instance *i,
 	i->interfaces[i->n_interfaces++] = *k;
 }
 
-/* What the group tracks, each member does; what it tracked itself counts as the group says, as in keepalived. */
+/* What the group tracks, each member does; what it tracked itself with a weight counts as the group says, as in keepalived. */
 static void add_trackers(struct conf_parse *p, const struct conf_group *g, struct conf_instance *i)
 {
 	if (!g->tracking_weight)

@@ -179,11 +179,10 @@ static void complete_strict(struct conf_parse *p, struct conf_instance *i)
 			  i->name);
 	if (i->master && i->priority != HA_VRRP_PRIORITY_OWNER) {
 		conf_warn(p, &i->at,
-			  "vrrp_instance \"%s\": in strict mode state MASTER is the owner of the "
-			  "addresses: priority 255 is taken. Write state BACKUP",
+			  "vrrp_instance \"%s\": in strict mode state MASTER is the owner's alone, "
+			  "which has priority 255: BACKUP is taken. Write state BACKUP",
 			  i->name);
-		i->priority = HA_VRRP_PRIORITY_OWNER;
-		i->no_accept = false;
+		i->master = false;
 	}
 	if (i->auth_pass) {
 		conf_warn(p, &i->at,
