@@ -288,39 +288,62 @@ static bool add_folder(struct tls_front *f, const struct tls_source *s, struct d
 
 /* ---- All together ---- */
 
+/* Names of one text stand side by side: their number. */
+static size_t count_alike(const struct tls_front *f, size_t first)
+{
+	size_t n = 1;
+
+	while (first + n < f->n_names && !strcmp(f->name[first].text, f->name[first + n].text))
+		n++;
+	return n;
+}
+
+/* All keys of n names together; returns how many kinds of them there are. */
+static unsigned gather_keys(const struct tls_front *f, const struct name *name, size_t n, struct site *ret)
+{
+	unsigned kinds = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct site *s = &f->site[name[i].site];
+
+		if (name[i].excluded || (ret->terms && ret->terms != s->terms))
+			continue;
+		ret->terms = s->terms;
+		for (int kind = 0; kind < TLS_KEY_KINDS; kind++)
+			if (s->pair[kind] && !ret->pair[kind]) {
+				ret->pair[kind] = s->pair[kind];
+				kinds++;
+			}
+	}
+	return kinds;
+}
+
+/* The place of a site that is equal, or is made equal. False: no memory. */
+static bool find_or_add_site(struct tls_front *f, const struct site *like, size_t *ret)
+{
+	struct site *s;
+
+	for (*ret = 0; *ret < f->n_sites; ++*ret)
+		if (!memcmp(&f->site[*ret], like, sizeof(*like)))
+			return true;
+	s = add_site(f, like->terms);
+	if (s)
+		*s = *like;
+	return s;
+}
+
 /* Certificates of one name with keys of different kinds become one site. False: no memory. */
 static bool join(struct tls_front *f)
 {
 	for (size_t i = 0, n; i < f->n_names; i += n) {
 		struct site both = {0};
-		unsigned kinds = 0;
 		size_t at;
 
-		for (n = 0; i + n < f->n_names && !strcmp(f->name[i].text, f->name[i + n].text);
-		     n++) {
-			const struct site *s = &f->site[f->name[i + n].site];
-
-			if (f->name[i + n].excluded || (both.terms && both.terms != s->terms))
-				continue;
-			both.terms = s->terms;
-			for (int kind = 0; kind < TLS_KEY_KINDS; kind++)
-				if (s->pair[kind] && !both.pair[kind]) {
-					both.pair[kind] = s->pair[kind];
-					kinds++;
-				}
-		}
-		if (n < 2 || kinds < 2)
+		n = count_alike(f, i);
+		if (n < 2 || gather_keys(f, &f->name[i], n, &both) < 2)
 			continue;
-		for (at = 0; at < f->n_sites; at++)
-			if (!memcmp(&f->site[at], &both, sizeof(both)))
-				break;
-		if (at == f->n_sites) {
-			struct site *s = add_site(f, both.terms);
-
-			if (!s)
-				return false;
-			*s = both;
-		}
+		if (!find_or_add_site(f, &both, &at))
+			return false;
 		/* the default has its other kinds of keys, too */
 		for (size_t k = 0; k < n; k++)
 			if (!f->name[i + k].excluded && f->name[i + k].site == 0)
