@@ -21,13 +21,48 @@ static void check_whole(struct reader *r, size_t first, struct bandwidth *b,
 	    "EXPRESSION for all together");
 }
 
+static bool read_bytes(struct reader *r, size_t i, const char *what, unsigned min, uint64_t *ret)
+{
+	unsigned n;
+
+	if (!read_size(r, i, what, min, INT_MAX, &n))
+		return false;
+	*ret = n;
+	return true;
+}
+
+/* Word i and its value. False: told. */
+static bool read_word(struct reader *r, size_t i, const struct rule_memory *m, struct bandwidth *b)
+{
+	const char *word = word_at(r, i), *value = word_at(r, i + 1);
+
+	if (i + 1 >= r->line->n) {
+		say(r, DIAG_ERROR, i, "\"%s\" needs a value, or is too much here", word);
+		return false;
+	}
+	if (!strcmp(word, "default-limit") || !strcmp(word, "limit"))
+		return read_bytes(r, i + 1, word, 1, &b->bytes);
+	if (!strcmp(word, "min-size"))
+		return read_bytes(r, i + 1, word, 0, &b->min_bytes);
+	if (!strcmp(word, "default-period"))
+		return read_time(r, i + 1, word, &b->ns);
+	if (!strcmp(word, "key"))
+		return (b->key = cfg_read_expr(r, i + 1, value));
+	if (!strcmp(word, "table"))
+		return (b->table = table_ref(m, value));
+	say(r, DIAG_ERROR, i,
+	    "\"%s\" is unknown here: a bandwidth limit takes default-limit, "
+	    "default-period, limit, key, table, min-size",
+	    word);
+	return false;
+}
+
 void kw_bandwidth(struct reader *r, size_t first, const void *data)
 {
 	const struct rule_memory *m = cfg_rule_memory(r);
 	struct cfg_rules *rules = cfg_rules_of(r);
 	struct bandwidth *b =
 	    m && rules ? bandwidth_named(&rules->bandwidths, word_at(r, first), m) : NULL;
-	unsigned bytes;
 
 	if (!b)
 		return;
@@ -45,36 +80,9 @@ void kw_bandwidth(struct reader *r, size_t first, const void *data)
 	b->file = place_at(r, first).file;
 	b->line = place_at(r, first).line;
 	b->is_out = *(const bool *)data;
-	for (size_t i = first + 1; i < r->line->n; i += 2) {
-		const char *word = word_at(r, i), *value = word_at(r, i + 1);
-		bool ok = true;
-
-		if (i + 1 >= r->line->n) {
-			say(r, DIAG_ERROR, i, "\"%s\" needs a value, or is too much here", word);
+	for (size_t i = first + 1; i < r->line->n; i += 2)
+		if (!read_word(r, i, m, b))
 			return;
-		}
-		if (!strcmp(word, "default-limit") || !strcmp(word, "limit")) {
-			if ((ok = read_size(r, i + 1, word, 1, INT_MAX, &bytes)))
-				b->bytes = bytes;
-		} else if (!strcmp(word, "min-size")) {
-			if ((ok = read_size(r, i + 1, word, 0, INT_MAX, &bytes)))
-				b->min_bytes = bytes;
-		} else if (!strcmp(word, "default-period")) {
-			ok = read_time(r, i + 1, word, &b->ns);
-		} else if (!strcmp(word, "key")) {
-			ok = (b->key = cfg_read_expr(r, i + 1, value));
-		} else if (!strcmp(word, "table")) {
-			ok = (b->table = table_ref(m, value));
-		} else {
-			say(r, DIAG_ERROR, i,
-			    "\"%s\" is unknown here: a bandwidth limit takes default-limit, "
-			    "default-period, limit, key, table, min-size",
-			    word);
-			return;
-		}
-		if (!ok)
-			return;
-	}
 	check_whole(r, first, b, m);
 }
 
