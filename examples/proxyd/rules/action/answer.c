@@ -387,10 +387,21 @@ static bool read_redirect_cookie(struct words *w, struct rule *rule, bool clear)
 	return rule->cookie;
 }
 
-bool read_redirect(struct words *w, struct rule *rule)
+static bool read_redirect_code(struct words *w, struct rule *rule)
 {
 	static const unsigned codes[] = {301, 302, 303, 307, 308};
-	bool known = false, to = false;
+
+	if (!rule_read_number(w, "a code", 301, 308, &rule->number))
+		return false;
+	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++)
+		if (codes[i] == rule->number)
+			return true;
+	return rule_fail(w->e, "%u is no code of a redirect: write 301, 302, 303, 307 or 308", rule->number);
+}
+
+bool read_redirect(struct words *w, struct rule *rule)
+{
+	bool to = false;
 
 	rule->number = 302;
 	while (w->i < w->n && !rule_is_condition(w->word[w->i])) {
@@ -405,16 +416,8 @@ bool read_redirect(struct words *w, struct rule *rule)
 			if (!rule_read_format(w, "where it leads to", &rule->format))
 				return false;
 		} else if (!strcmp(word, "code")) {
-			if (!rule_read_number(w, "a code", 301, 308, &rule->number))
+			if (!read_redirect_code(w, rule))
 				return false;
-			for (size_t i = 0; i < 5; i++)
-				known |= codes[i] == rule->number;
-			if (!known)
-				return rule_fail(
-				    w->e,
-				    "%u is no code of a redirect: write 301, 302, 303, 307 "
-				    "or 308",
-				    rule->number);
 		} else if (!strcmp(word, "drop-query")) {
 			rule->drop_query = true;
 		} else if (!strcmp(word, "append-slash")) {
