@@ -120,51 +120,48 @@ static bool read_store(struct reader *r, size_t i, struct table_def *def)
 	return true;
 }
 
+/* A word and its value, which stands at *i. False: told. */
+static bool read_word(struct reader *r, const char *word, size_t *i, struct table_def *def)
+{
+	size_t value = *i;
+
+	if (!strcmp(word, "nopurge")) {
+		def->nopurge = true;
+		return true;
+	}
+	if (!strcmp(word, "type"))
+		return read_type(r, i, def);
+	++*i;
+	if (!strcmp(word, "size"))
+		return read_size(r, value, "size", 1, TABLE_SIZE_MAX, &def->size);
+	if (!strcmp(word, "expire"))
+		return read_time(r, value, "expire", &def->expire_ns);
+	if (!strcmp(word, "store"))
+		return read_store(r, value, def);
+	if (!strcmp(word, "peers")) {
+		cfg_peers_use(r, value);
+		say(r, DIAG_WARNING, value,
+		    "tables are not shared with peers in this version: limits hold for each balancer by itself, and after a failover tables begin empty");
+		return true;
+	}
+	if (!strcmp(word, "srvkey") || !strcmp(word, "write-to")) {
+		say(r, DIAG_WARNING, value - 1, "\"%s\" speaks to peers, with which tables are not shared in this version: ignored", word);
+		return true;
+	}
+	say(r, DIAG_ERROR, value - 1, "\"%s\" is not known here: type, size, expire, nopurge, store and peers are", word);
+	return false;
+}
+
 static bool read_table(struct reader *r, size_t i, const char *what, struct table_def *def)
 {
 	bool has_type = false;
 
 	while (i < r->line->n) {
 		const char *word = word_at(r, i++);
-		bool ok = true;
 
-		if (!strcmp(word, "nopurge")) {
-			def->nopurge = true;
-			continue;
-		}
-		if (!strcmp(word, "type")) {
-			has_type = ok = read_type(r, &i, def);
-			if (!ok)
-				return false;
-			continue;
-		}
-		if (!strcmp(word, "size"))
-			ok = read_size(r, i, "size", 1, TABLE_SIZE_MAX, &def->size);
-		else if (!strcmp(word, "expire"))
-			ok = read_time(r, i, "expire", &def->expire_ns);
-		else if (!strcmp(word, "store"))
-			ok = read_store(r, i, def);
-		else if (!strcmp(word, "peers")) {
-			cfg_peers_use(r, i);
-			say(r, DIAG_WARNING, i,
-			    "tables are not shared with peers in this version: limits hold for each balancer by itself, and after a failover tables begin empty");
-		}
-		else if (!strcmp(word, "srvkey") || !strcmp(word, "write-to"))
-			say(r, DIAG_WARNING, i - 1,
-			    "\"%s\" speaks to peers, with which tables are not shared in this "
-			    "version: "
-			    "ignored",
-			    word);
-		else {
-			say(r, DIAG_ERROR, i - 1,
-			    "\"%s\" is not known here: type, size, expire, nopurge, store and "
-			    "peers are",
-			    word);
+		if (!read_word(r, word, &i, def))
 			return false;
-		}
-		if (!ok)
-			return false;
-		i++;
+		has_type |= !strcmp(word, "type");
 	}
 	if (!has_type || !def->size)
 		say(r, DIAG_ERROR, 0, "a table needs both: write %s type ip size 100k", what);
