@@ -202,16 +202,23 @@ static int transport_of(const struct health *h, const struct probe *p,
 
 #endif
 
+static bool wants_digest(const struct conf_check *c)
+{
+	if (c->kind != CONF_CHECK_HTTP)
+		return false;
+	for (const struct conf_url *u = c->http->urls; u; u = u->next)
+		if (u->digest)
+			return true;
+	return false;
+}
+
 static bool has_digest(const struct conf *conf)
 {
 	for (const struct conf_virtual *v = conf->virtuals; v; v = v->next)
 		for (const struct conf_real *r = v->reals; r; r = r->next)
 			for (const struct conf_check *c = r->checks; c; c = c->next)
-				for (const struct conf_url *u =
-					 c->kind == CONF_CHECK_HTTP ? c->http->urls : NULL;
-				     u; u = u->next)
-					if (u->digest)
-						return true;
+				if (wants_digest(c))
+					return true;
 	return false;
 }
 
