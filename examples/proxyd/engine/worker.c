@@ -231,6 +231,29 @@ static bool client_gave_up(const struct session *s)
 	return h->tls || recv(h->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 
+static void shaking_event(struct worker *w, struct session *s, struct conn_side *side, uint32_t events)
+{
+	/* a FIN is announced once */
+	side->hup |= (events & (EPOLLRDHUP | EPOLLHUP)) != 0;
+	if (!session_begins_tls(s))
+		session_shake(w, s);
+	else if (s->on == SESSION_ON_NONE)
+		session_list(w, s, SESSION_ON_AGAIN);
+}
+
+/* What epoll says, as the connection knows it. */
+static void mark_events(struct conn_side *side, uint32_t events)
+{
+	if (events & EPOLLOUT && !side->shut)
+		side->writable = true;
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR) && !side->eof)
+		side->readable = true;
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+		side->hup = true;
+		side->fin |= (events & (EPOLLHUP | EPOLLERR)) == 0;
+	}
+}
+
 static void session_event(struct worker *w, struct session *s, enum conn_end end, uint32_t events)
 {
 	struct conn_side *side = &s->conn.side[end];
@@ -248,12 +271,7 @@ static void session_event(struct worker *w, struct session *s, enum conn_end end
 		return;
 	}
 	if (s->shaking) {
-		/* a FIN is announced once */
-		side->hup |= (events & (EPOLLRDHUP | EPOLLHUP)) != 0;
-		if (!session_begins_tls(s))
-			session_shake(w, s);
-		else if (s->on == SESSION_ON_NONE)
-			session_list(w, s, SESSION_ON_AGAIN);
+		shaking_event(w, s, side, events);
 		return;
 	}
 	if (end == CONN_SERVER && s->conn.state == CONN_CONNECTING) {
@@ -267,14 +285,7 @@ static void session_event(struct worker *w, struct session *s, enum conn_end end
 	} else if (end == CONN_SERVER && s->conn.state != CONN_OPEN) {
 		return; /* of a socket that was closed in this turn */
 	}
-	if (events & EPOLLOUT && !side->shut)
-		side->writable = true;
-	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR) && !side->eof)
-		side->readable = true;
-	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
-		side->hup = true;
-		side->fin |= (events & (EPOLLHUP | EPOLLERR)) == 0;
-	}
+	mark_events(side, events);
 	if (end == CONN_CLIENT && client_gave_up(s))
 		conn_end(&s->conn, 'C', s->conn.state == CONN_QUEUED ? 'Q' : 'C');
 	if (!s->bulk)
