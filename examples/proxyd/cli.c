@@ -290,46 +290,56 @@ static bool read_value(const char *arg, const char *value, struct cli *c)
 	return true;
 }
 
+/* One option and its values, from *i on. -1: go on; else the exit status. */
+static int take(int argc, char **argv, int *i, struct cli *ret)
+{
+	const char *arg = argv[*i];
+
+	if (!strcmp(arg, "-v") || !strcmp(arg, "-vv") || !strcmp(arg, "--version")) {
+		print_version(!strcmp(arg, "-vv"));
+		return 0;
+	}
+	if (!strcmp(arg, "-h") || !strcmp(arg, "--help")) {
+		fputs(help, stdout);
+		return 0;
+	}
+	if (!strcmp(arg, "--")) {
+		while (++*i < argc)
+			if (!add_path(ret, argv[*i]))
+				return 1;
+		return -1;
+	}
+	if (!strcmp(arg, "-sf") || !strcmp(arg, "-st")) {
+		ret->old_signal = arg[2] == 'f' ? SIGUSR1 : SIGTERM;
+		*i = read_pids(argc, argv, *i, ret);
+		return *i < 0 ? 1 : -1;
+	}
+	if (!strcmp(arg, "-cc")) {
+		if (++*i < argc)
+			return condition(argv[*i]);
+		cli_say(LOG_ERR, "-cc needs a condition: proxyd -cc 'defined(HOME)'");
+		return 2;
+	}
+	if (arg[0] == '-' && arg[1] && strchr("fpCnLNmxS", arg[1]) && !arg[2]) {
+		if (++*i < argc)
+			return read_value(arg, argv[*i], ret) ? -1 : 1;
+		cli_say(LOG_ERR, "%s needs a value: proxyd --help", arg);
+		return 1;
+	}
+	if (read_flag(arg, ret))
+		return -1;
+	cli_say(LOG_ERR, "unknown option \"%s\": proxyd --help lists them", arg);
+	return 1;
+}
+
 int cli_parse(int argc, char **argv, struct cli *ret)
 {
-	int i;
-
 	*ret = (struct cli){0};
-	for (i = 1; i < argc; i++) {
-		const char *arg = argv[i];
+	for (int i = 1; i < argc; i++) {
+		int status = take(argc, argv, &i, ret);
 
-		if (!strcmp(arg, "-v") || !strcmp(arg, "-vv") || !strcmp(arg, "--version")) {
-			print_version(!strcmp(arg, "-vv"));
-			return 0;
-		} else if (!strcmp(arg, "-h") || !strcmp(arg, "--help")) {
-			fputs(help, stdout);
-			return 0;
-		} else if (!strcmp(arg, "--")) {
-			while (++i < argc)
-				if (!add_path(ret, argv[i]))
-					return 1;
-		} else if (!strcmp(arg, "-sf") || !strcmp(arg, "-st")) {
-			ret->old_signal = arg[2] == 'f' ? SIGUSR1 : SIGTERM;
-			i = read_pids(argc, argv, i, ret);
-			if (i < 0)
-				return 1;
-		} else if (!strcmp(arg, "-cc")) {
-			if (++i == argc) {
-				cli_say(LOG_ERR, "-cc needs a condition: proxyd -cc 'defined(HOME)'");
-				return 2;
-			}
-			return condition(argv[i]);
-		} else if (arg[0] == '-' && arg[1] && strchr("fpCnLNmxS", arg[1]) && !arg[2]) {
-			if (i + 1 == argc) {
-				cli_say(LOG_ERR, "%s needs a value: proxyd --help", arg);
-				return 1;
-			}
-			if (!read_value(arg, argv[++i], ret))
-				return 1;
-		} else if (!read_flag(arg, ret)) {
-			cli_say(LOG_ERR, "unknown option \"%s\": proxyd --help lists them", arg);
-			return 1;
-		}
+		if (status >= 0)
+			return status;
 	}
 	if (ret->n_paths)
 		return -1;
