@@ -364,11 +364,35 @@ static char *skip_protocol(struct reader *r, size_t i, char *text, unsigned flag
 	return buf;
 }
 
+/* "fd@3": a socket that was opened by others. */
+static bool set_descriptor(struct reader *r, size_t i, const char *host, struct address *ret)
+{
+	const char *number = host + strlen("fd@");
+	char *end;
+
+	ret->fd = (int)strtol(number, &end, 10);
+	if (end != number && !*end && ret->fd >= 0)
+		return true;
+	say(r, DIAG_ERROR, i, "\"%s\" needs the number of an open descriptor: fd@3", host);
+	return false;
+}
+
+/* "[2001:db8::1]" loses its brackets. */
+static char *without_brackets(char *host, int *family)
+{
+	size_t len = strlen(host);
+
+	if (len < 2 || host[0] != '[' || host[len - 1] != ']')
+		return host;
+	host[len - 1] = '\0';
+	*family = AF_INET6;
+	return host + 1;
+}
+
 bool read_address(struct reader *r, size_t i, const char *text, unsigned flags, struct address *ret)
 {
 	char buf[ADDRESS_TEXT_MAX], spelt[ADDRESS_TEXT_MAX], *host = buf;
 	int family = AF_UNSPEC;
-	size_t len;
 
 	*ret = (struct address){.fd = -1};
 	if (!expand(r, i, text, buf, sizeof(buf)))
@@ -385,14 +409,8 @@ bool read_address(struct reader *r, size_t i, const char *text, unsigned flags, 
 		return set_abstract(r, i, host + 5, ret);
 	}
 	if (!strncmp(host, "fd@", 3) && (flags & ADDR_LISTEN)) {
-		char *end;
-
-		ret->fd = (int)strtol(host + 3, &end, 10);
 		ret->host = keep_text(r, host);
-		if (end != host + 3 && !*end && ret->fd >= 0)
-			return true;
-		say(r, DIAG_ERROR, i, "\"%s\" needs the number of an open descriptor: fd@3", host);
-		return false;
+		return set_descriptor(r, i, host, ret);
 	}
 	if (!strncmp(host, "ipv4@", 5) || !strncmp(host, "ipv6@", 5)) {
 		family = host[3] == '4' ? AF_INET : AF_INET6;
@@ -406,12 +424,7 @@ bool read_address(struct reader *r, size_t i, const char *text, unsigned flags, 
 	}
 	if (!split_port(r, i, host, flags, ret))
 		return false;
-	len = strlen(host);
-	if (len > 1 && host[0] == '[' && host[len - 1] == ']') {
-		host[len - 1] = '\0';
-		host++;
-		family = AF_INET6;
-	}
+	host = without_brackets(host, &family);
 	ret->host = keep_text(r, host);
 	if (!strcmp(host, "*") || (!*host && flags & (ADDR_LISTEN | ADDR_SERVER))) {
 		set_any(&ret->addr, family);
