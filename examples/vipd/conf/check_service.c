@@ -350,6 +350,12 @@ static uint32_t next_mark(struct conf_parse *p, struct conf_virtual *v, uint8_t 
 	return r < 0 ? 0 : l.fwmark;
 }
 
+static void append(struct conf_parse *p, struct conf_listen **list, size_t *n, struct conf_listen l)
+{
+	*list = conf_grow(p->memory, *list, *n, sizeof(l));
+	(*list)[(*n)++] = l;
+}
+
 /*
  * nftables_ipvs: what goes to its addresses gets a mark, and the mark, of each family, is the service. What the file
  * gives a mark already stays a service of its own.
@@ -373,26 +379,23 @@ static void mark_group(struct conf_parse *p, struct conf_virtual *v)
 		struct conf_listen l = v->listen[i];
 		uint32_t *m = &mark[l.ip.family == AF_INET6];
 
-		if (!l.fwmark) {
-			if (!*m)
-				*m = next_mark(p, v, l.ip.family);
-			if (!*m)
-				return; /* none is left: its lines stay services */
-			l.fwmark = *m;
-			marked = conf_grow(p->memory, marked, n_marked, sizeof(l));
-			marked[n_marked++] = l;
+		if (l.fwmark) {
+			append(p, &left, &n_left, l);
 			continue;
 		}
-		left = conf_grow(p->memory, left, n_left, sizeof(l));
-		left[n_left++] = l;
+		if (!*m)
+			*m = next_mark(p, v, l.ip.family);
+		if (!*m)
+			return; /* none is left: its lines stay services */
+		l.fwmark = *m;
+		append(p, &marked, &n_marked, l);
 	}
-	for (int six = 0; six < 2; six++) {
-		if (!mark[six])
-			continue;
-		left = conf_grow(p->memory, left, n_left, sizeof(*left));
-		left[n_left++] = (struct conf_listen){
-		    .ip = {.family = six ? AF_INET6 : AF_INET}, .fwmark = mark[six], .at = v->at};
-	}
+	for (int six = 0; six < 2; six++)
+		if (mark[six])
+			append(p, &left, &n_left,
+			       (struct conf_listen){.ip = {.family = six ? AF_INET6 : AF_INET},
+						    .fwmark = mark[six],
+						    .at = v->at});
 	v->listen = left;
 	v->n_listen = n_left;
 	v->marked = marked;
