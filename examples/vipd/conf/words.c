@@ -32,7 +32,7 @@ static const struct conf_keyword root_words[] = {
     {"vrrp_sync_group", conf_group_new, .block = &conf_block_sync_group, .form = "NAME { ... }",
      .doc = "Instances that change state together."},
     {"vrrp_script", conf_vrrp_script_new, .block = &conf_block_vrrp_script, .form = "NAME { ... }",
-     .doc = "A command that is run regularly; instances track its exit code."},
+     .doc = "A command that is run regularly, if an instance tracks its exit code."},
     {"virtual_server", conf_virtual_new, .block = &conf_block_virtual,
      .form = "ADDRESS [PORT] { ... }, fwmark N { ... }, group NAME { ... }",
      .doc = "A service that is spread over real servers."},
