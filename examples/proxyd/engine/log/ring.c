@@ -508,48 +508,80 @@ static int take_tls(struct target *t, const struct cfg_tls *c, const struct tls_
 	return 0;
 }
 
+static struct target *find_target(const struct ring *r, const struct cfg_ring_server *s)
+{
+	struct target *t;
+
+	STAILQ_FOREACH (t, &r->targets, next)
+		if (same_target(t, s) && t->cap >= r->maxlen + 16u)
+			return t;
+	return NULL;
+}
+
+/* Not yet in its ring's list. NULL: no memory. */
+static struct target *target_new(struct ring *r, const struct cfg_ring_server *s, uint64_t now_ns)
+{
+	struct target *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	*t = (struct target){.ring = r,
+			     .fd = -1,
+			     .addr = s->addr,
+			     .octet_count = s->octet_count,
+			     .cap = BATCH + r->maxlen + 16,
+			     .deadline_ns = now_ns}; /* at once */
+	t->out = malloc(t->cap);
+	if (!t->out) {
+		free(t);
+		return NULL;
+	}
+	pthread_mutex_lock(&r->lock);
+	t->at = t->batch_at = r->begin; /* what the ring has, it gets */
+	pthread_mutex_unlock(&r->lock);
+	return t;
+}
+
 /* 0; -ENOMEM; another -errno: it gets no lines, and was told. */
 static int take_server(struct ring *r, const struct cfg_ring_server *s, const struct tls_store *store, uint64_t now_ns)
 {
-	struct target *t;
+	struct target *t = find_target(r, s);
+	bool is_new = !t;
 	int e;
 
-	STAILQ_FOREACH (t, &r->targets, next)
-		if (same_target(t, s) && t->cap >= r->maxlen + 16u) {
-			t->wanted = true;
-			if (t->channel) { /* another one goes on where it was, with what the line says now */
-				t->told = true;
-				disconnect(t, now_ns, "");
-				t->told = false;
-				t->deadline_ns = now_ns;
-			}
-			return s->tls ? take_tls(t, s->tls, store) : 0;
-		}
-	t = calloc(1, sizeof(*t));
-	if (t)
-		t->out = malloc(BATCH + r->maxlen + 16);
-	if (!t || !t->out) {
-		free(t);
+	if (is_new)
+		t = target_new(r, s, now_ns);
+	if (!t)
 		return -ENOMEM;
-	}
-	t->ring = r;
-	t->fd = -1;
-	t->addr = s->addr;
-	t->octet_count = s->octet_count;
-	t->cap = BATCH + r->maxlen + 16;
 	t->wanted = true;
+	if (t->channel) { /* another one goes on where it was, with what the line says now */
+		t->told = true;
+		disconnect(t, now_ns, "");
+		t->told = false;
+		t->deadline_ns = now_ns;
+	}
 	e = s->tls ? take_tls(t, s->tls, store) : 0;
+	if (!is_new)
+		return e;
 	if (e < 0) {
 		free(t->out);
 		free(t);
 		return e;
 	}
-	pthread_mutex_lock(&r->lock);
-	t->at = t->batch_at = r->begin; /* what the ring has, it gets */
-	pthread_mutex_unlock(&r->lock);
-	t->deadline_ns = now_ns; /* at once */
 	STAILQ_INSERT_TAIL(&r->targets, t, next);
 	return 0;
+}
+
+static void drop_unwanted(struct ring *r)
+{
+	struct target *t, *next;
+
+	for (t = STAILQ_FIRST(&r->targets); t; t = next) {
+		next = STAILQ_NEXT(t, next);
+		if (!t->wanted)
+			target_free(t);
+	}
+	atomic_store(&r->has_targets, !STAILQ_EMPTY(&r->targets));
 }
 
 static void link_logs(const struct rings *rs, struct cfg_logs *logs)
@@ -566,7 +598,7 @@ int rings_sync(struct rings *rs, struct cfg *cfg, uint64_t now_ns)
 {
 	const struct cfg_ring_server *s;
 	const struct cfg_ring *c;
-	struct target *t, *next;
+	struct target *t;
 	struct cfg_forward *forward;
 	struct cfg_proxy *p;
 	struct ring *r;
@@ -585,14 +617,8 @@ int rings_sync(struct rings *rs, struct cfg *cfg, uint64_t now_ns)
 		STAILQ_FOREACH (s, &c->servers, next)
 			ok &= take_server(r, s, cfg->tls_store, now_ns) != -ENOMEM;
 	}
-	LIST_FOREACH (r, &rs->list, entry) {
-		for (t = STAILQ_FIRST(&r->targets); t; t = next) {
-			next = STAILQ_NEXT(t, next);
-			if (!t->wanted)
-				target_free(t);
-		}
-		atomic_store(&r->has_targets, !STAILQ_EMPTY(&r->targets));
-	}
+	LIST_FOREACH (r, &rs->list, entry)
+		drop_unwanted(r);
 	link_logs(rs, &cfg->global.logs);
 	STAILQ_FOREACH (forward, &cfg->forwards, next)
 		link_logs(rs, &forward->logs);
