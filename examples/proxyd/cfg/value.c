@@ -113,52 +113,52 @@ bool read_time_text(struct reader *r, size_t i, const char *what, const char *te
 	return false;
 }
 
+/* The value of "NAME" or "{NAME}", which *text passes. NULL: told. */
+static const char *read_variable(struct reader *r, size_t i, const char **text)
+{
+	const bool braced = **text == '{';
+	const char *at = *text + braced, *value;
+	char name[128];
+	size_t len = 0;
+
+	for (; (isalnum((unsigned char)at[len]) || at[len] == '_') && len < sizeof(name) - 1; len++)
+		name[len] = at[len];
+	name[len] = '\0';
+	if (!len || (braced && at[len] != '}')) {
+		say(r, DIAG_ERROR, i, "\"$\" must be followed by NAME or {NAME}");
+		return NULL;
+	}
+	*text = at + len + braced;
+	value = getenv(name);
+	if (!value)
+		say(r, DIAG_ERROR, i, "variable \"%s\" is not set: set it before the start", name);
+	return value;
+}
+
 /* Addresses know $NAME and ${NAME} outside quotes too. False: too long, or a variable unset. */
 static bool expand(struct reader *r, size_t i, const char *text, char *out, size_t cap)
 {
 	size_t n = 0;
 
 	while (*text) {
-		char name[128];
-		const char *value;
-		size_t len;
-		bool braced;
+		const char *part = text;
+		size_t len = 1;
 
-		if (*text != '$') {
-			if (n + 1 >= cap)
-				goto too_long;
-			out[n++] = *text++;
-			continue;
+		if (*text++ == '$') {
+			part = read_variable(r, i, &text);
+			if (!part)
+				return false;
+			len = strlen(part);
 		}
-		braced = *++text == '{';
-		text += braced;
-		for (len = 0; (isalnum((unsigned char)text[len]) || text[len] == '_') &&
-			      len < sizeof(name) - 1;
-		     len++)
-			name[len] = text[len];
-		name[len] = '\0';
-		text += len;
-		if (!len || (braced && *text != '}')) {
-			say(r, DIAG_ERROR, i, "\"$\" must be followed by NAME or {NAME}");
+		if (n + len >= cap) {
+			say(r, DIAG_ERROR, i, "this address is too long: more than %zu characters", cap - 1);
 			return false;
 		}
-		text += braced;
-		value = getenv(name);
-		if (!value) {
-			say(r, DIAG_ERROR, i, "variable \"%s\" is not set: set it before the start",
-			    name);
-			return false;
-		}
-		if (n + strlen(value) >= cap)
-			goto too_long;
-		memcpy(out + n, value, strlen(value));
-		n += strlen(value);
+		memcpy(out + n, part, len);
+		n += len;
 	}
 	out[n] = '\0';
 	return true;
-too_long:
-	say(r, DIAG_ERROR, i, "this address is too long: more than %zu characters", cap - 1);
-	return false;
 }
 
 void addr_set_port(struct cfg_addr *a, unsigned port)
