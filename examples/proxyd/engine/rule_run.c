@@ -128,11 +128,10 @@ struct backend *frontend_switch(const struct frontend *f, struct run *r)
 			continue;
 		if (f->switches[i].to)
 			return f->switches[i].to;
-		if (!format_write(&sw->format, r, &name))
-			continue;
-		b = backend_named(f->set, name);
+		b = format_write(&sw->format, r, &name) ? backend_named(f->set, name) : NULL;
 		if (b && (b->http ? f->http || f->as_http : !f->http))
 			return (struct backend *)(uintptr_t)b;
+		break; /* the first one that holds decides: a name of none is the default */
 	}
 	return f->backend;
 }

@@ -19,7 +19,7 @@ static void keep(char **to, struct text t, unsigned most)
 	size_t len = t.len > most ? most : t.len;
 
 	free(*to);
-	*to = len ? strndup(t.at, len) : NULL;
+	*to = len ? strndup(t.at, len) : strdup(""); /* an empty one was there, too */
 }
 
 void capture_set(struct captures *c, const struct capture_slots *s, enum capture_side side,
@@ -34,7 +34,7 @@ static struct text value_of(const struct http_msg *m, const struct http_field *f
 	return text_of(http_text(m, f->value), f->value.len);
 }
 
-/* The cookie whose "name=value" begins with what is wanted; of Set-Cookie only the first word counts. */
+/* The "name=value" that begins with what is wanted; of Set-Cookie only the first word counts. */
 static bool find_cookie(const struct http_msg *m, struct text field, const char *wanted, struct text *ret)
 {
 	size_t len = strlen(wanted);
@@ -47,7 +47,7 @@ static bool find_cookie(const struct http_msg *m, struct text field, const char 
 		field.len -= passed;
 		while (one.len && (*one.at == ' ' || *one.at == '\t'))
 			one.at++, one.len--;
-		if (one.len >= len && !strncmp(one.at, wanted, len)) {
+		if (one.len >= len && !strncmp(one.at, wanted, len) && memchr(one.at, '=', one.len)) {
 			*ret = one;
 			return true;
 		}
@@ -75,7 +75,7 @@ void capture_cookie(struct captures *c, const struct capture_slots *s, enum capt
 {
 	const char *field = side == CAPTURE_REQUEST ? "cookie" : "set-cookie";
 
-	for (unsigned k = 0; s->cookie && k < m->n_fields; k++) {
+	for (unsigned k = 0; s->cookie && !c->cookie[side] && k < m->n_fields; k++) { /* the first one counts */
 		struct text t;
 
 		if (http_same_name(http_text(m, m->field[k].name), m->field[k].name.len, field,

@@ -242,14 +242,16 @@ static bool put_captures(struct log_writer *w, unsigned side, unsigned flags,
 	return true;
 }
 
-/* one after the other */
+/* one after the other; what was empty is not "-" */
 static bool put_capture_list(struct log_writer *w, unsigned side, unsigned flags,
 			     const struct log_facts *f)
 {
 	for (unsigned i = 0; i < f->n_captures[side]; i++) {
+		struct text t = log_captured(f, side, i);
+
 		if (i)
 			log_put(w, " ", 1);
-		put_text(w, log_captured(f, side, i), flags, HEADER_ENCODE);
+		put_text(w, t, t.at ? flags | LOG_OPTIONAL : flags, HEADER_ENCODE);
 	}
 	return f->n_captures[side];
 }

@@ -91,6 +91,20 @@ def logged(binary, front, requests, expected, **more):
         assert g == e or re.fullmatch(e, g), f"\n got {g}\n not {e}"
 
 
+def test_what_is_captured(binary):
+    """The last of several fields, also when it is empty, and the first of several cookies that has a value."""
+    logged(binary, """
+    capture request header X-A len 10
+    capture response header X-None len 10
+    capture cookie SI len 6
+    log-format "LOG %hr|%hrl|%{+Q}hrl|%hsl|%CC|%CS|%[capture.req.hdr(0)]"
+""", [
+        ("GET / HTTP/1.1", "X-A: 1", "X-A:", "Cookie: SI; b=1; SID=2; SI=3", "Cookie: SI=4"),
+        ("GET / HTTP/1.1", "X-A:", "X-A: 1", "Cookie: SI", "Cookie: SI="),
+        ("GET / HTTP/1.1", "Cookie: SI"),
+    ], ['LOG {}||""|-|SID=2|SID=xy|-', 'LOG {1}|1|"1"|-|SI=|SID=xy|1', 'LOG {}|-|""|-|-|SID=xy|-'])
+
+
 def test_httplog(binary):
     logged(binary, """
     option httplog

@@ -126,7 +126,11 @@ def test_a_map_chooses_the_backend(binary):
         text = config("""
 frontend f
     bind 127.0.0.1:{port}
+    use_backend %[req.hdr(x-to)] if { req.hdr(x-to) -m found }
     use_backend %[req.hdr(host),lower,map({map},back_b)]
+    default_backend none
+backend none
+    http-request return status 200 content-type text/plain string 0
 backend back_a
     server s 127.0.0.1:{a}
 backend back_b
@@ -135,12 +139,14 @@ backend back_b
         with Proxy(binary, text.replace("Host: h", "")) as p:
             import socket
 
-            def host(name):
+            def host(name, fields=""):
                 with p.connect() as s:
-                    s.sendall(f"GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+                    s.sendall(f"GET / HTTP/1.1\r\nHost: {name}\r\n{fields}Connection: close\r\n\r\n".encode())
                     return read_all(s)[-1:]
 
             assert [host("A.example"), host("b.example"), host("c.example")] == [b"a", b"b", b"b"]
+            to = [host("a.example", f"X-To: {name}\r\n") for name in ("back_b", "back_x", "", "f")]
+            assert to == [b"b", b"0", b"0", b"0"], to  # the first rule that holds decides
 
 
 def test_rules_change_maps(binary):
