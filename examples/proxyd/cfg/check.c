@@ -318,10 +318,10 @@ static void keep_proxy(void *proxy)
 {
 }
 
-/* Those that are written, each once; the others have what they leave. */
+/* Those that are written, each once; the others have what they leave, and the first number is that of stats sockets. */
 static void number_proxies(struct reader *r)
 {
-	struct cfg_proxy *p, key = {.id = 2};
+	struct cfg_proxy *p, key = {.id = STAILQ_EMPTY(&r->cfg->global.stats_sockets) ? 1 : 2};
 	void *given = NULL; /* by id; see tsearch(3) */
 
 	STAILQ_FOREACH (p, &r->cfg->proxies, next) {
@@ -333,14 +333,12 @@ static void number_proxies(struct reader *r)
 			diag_add(r->diag, DIAG_ERROR, &p->at, "\"%s\" has the id %u of \"%s\": each has its own", p->name,
 				 p->id, (*at)->name);
 	}
-	if (given)
-		STAILQ_FOREACH (p, &r->cfg->proxies, next) {
-			if (p->id_given)
-				continue;
-			while (tfind(&key, &given, by_id))
-				key.id++;
-			p->id = key.id++;
-		}
+	STAILQ_FOREACH (p, &r->cfg->proxies, next) { /* each takes a number, also one that has its own */
+		while (!p->id_given && given && tfind(&key, &given, by_id))
+			key.id++;
+		p->id = p->id_given ? p->id : key.id;
+		key.id++;
+	}
 	tdestroy(given, keep_proxy);
 }
 
@@ -373,8 +371,7 @@ void cfg_check(struct reader *r)
 	struct cfg_proxy *p;
 	bool tracks = false;
 
-	if (r->ids_given)
-		number_proxies(r);
+	number_proxies(r);
 	cfg_tls_extra(r); /* before certificates are read */
 	STAILQ_FOREACH (p, &r->cfg->proxies, next) { /* once: of tens of thousands none is in the caches */
 		if (p->set.disabled)

@@ -200,7 +200,6 @@ static void kw_option_nolinger(struct reader *r, size_t first, const void *data)
 static void kw_proxy_id(struct reader *r, size_t first, const void *data)
 {
 	r->proxy->id_given = read_number(r, first, "id", 1, INT32_MAX, &r->proxy->id);
-	r->ids_given = true;
 }
 
 static void kw_keep_alive_queue(struct reader *r, size_t first, const void *data)

@@ -483,7 +483,7 @@ static void begin_proxy(struct reader *r, unsigned kind)
 		STAILQ_INSERT_TAIL(&r->cfg->defaults, p, next);
 		r->defaults = p;
 	} else {
-		p->id = r->cfg->n_proxies++ + 2;
+		r->cfg->n_proxies++;
 		STAILQ_INSERT_TAIL(&r->cfg->proxies, p, next);
 		if (kind & CFG_FRONTEND)
 			STAILQ_INSERT_TAIL(&r->cfg->frontends, p, next_frontend);

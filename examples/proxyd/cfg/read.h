@@ -70,7 +70,6 @@ struct reader {
 	size_t n_if;
 	struct upgrade *upgrade; /* of the line at hand */
 	const char *rule_file;	 /* of the last rule; kept */
-	bool ids_given;		 /* some section says its id */
 	bool told_h2;		 /* that it is not offered */
 	bool no;		 /* the line began with "no" */
 	bool dynamic;		 /* it is a server's that comes at run time */

@@ -638,7 +638,7 @@ static void check_given_ids(struct reader *r, struct cfg_proxy *p, bool *taken)
 		else if (other != s)
 			diag_add(r->diag, DIAG_ERROR, &s->at, "server \"%s\" has the id %u of server \"%s\": each has its own",
 				 s->name, s->id, other->name);
-		if (s->id <= p->n_servers)
+		if (s->id <= 2 * p->n_servers)
 			taken[s->id] = true;
 	}
 }
@@ -651,15 +651,16 @@ void cfg_server_ids(struct reader *r, struct cfg_proxy *p)
 
 	STAILQ_FOREACH (s, &p->servers, next)
 		if (s->id_given && !taken) {
-			taken = keep(r, p->n_servers + 2);
+			taken = keep(r, 2 * p->n_servers + 2);
 			if (!taken)
 				return;
 			check_given_ids(r, p, taken);
 		}
-	STAILQ_FOREACH (s, &p->servers, next) {
-		while (taken && taken[next])
+	STAILQ_FOREACH (s, &p->servers, next) { /* each takes a number, also one that has its own */
+		while (!s->id_given && taken && taken[next])
 			next++;
-		s->id = s->id_given ? s->id : next++;
+		s->id = s->id_given ? s->id : next;
+		next++;
 	}
 }
 

@@ -8,7 +8,7 @@ import re
 import socket
 import struct
 
-from support import Proxy, Server, config, free_port, main, read_all, read_head, until
+from support import Asked, Proxy, Server, config, free_port, main, read_all, read_head, until
 
 
 def serve(server, c):
@@ -83,6 +83,41 @@ def test_servers_are_asked(binary):
         assert seen == {"1 one", "2 two"}, seen
         rates = [int(x) for x in get(p, "/rates").split("\r\n\r\n")[1].split()]
         assert rates[0] >= 5 and rates[1] >= 5 and rates[2] >= 4 and 1 <= rates[3] <= rates[2], rates
+
+
+NUMBERS = """
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 5s
+    timeout server 5s
+backend a
+backend b
+    id 11
+backend c
+    id 6
+frontend f
+    bind 127.0.0.1:{port}
+    http-response set-header x-id "%[fe_id] %[be_id] %[srv_id]"
+    default_backend d
+backend d
+    use-server %[path,bytes(1)] if TRUE
+    server s1 127.0.0.1:{s}
+    server s2 127.0.0.1:{s} id 11
+    server s3 127.0.0.1:{s}
+    server s4 127.0.0.1:{s} id 6
+    server s5 127.0.0.1:{s}
+    server s6 127.0.0.1:{s}
+"""
+
+
+def test_numbers_that_nobody_gave(binary):
+    """Who has one of his own takes another, too; with a socket for statistics they begin behind its own."""
+    s = Server(serve)
+    for make, sections in (Proxy, "4 5"), (Asked, "5 7"):
+        with make(binary, config(NUMBERS, s=s.port)) as p:
+            got = [re.search("(?i)x-id: (.*)\r", get(p if make is Proxy else p.proxy, f"/s{i}"))[1] for i in range(1, 7)]
+            assert got == [f"{sections} {n}" for n in (1, 11, 3, 6, 5, 7)], got
 
 
 PROXY = """
