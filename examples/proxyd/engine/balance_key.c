@@ -81,6 +81,7 @@ bool http_balance_key(const struct http_msg *m, const struct cfg_settings *set, 
 	const char *algo = set->balance;
 	const struct http_field *f;
 	struct http_span part;
+	uint32_t at = 0;
 
 	if (!strcmp(algo, "uri")) {
 		part = uri_part(m, h);
@@ -90,9 +91,10 @@ bool http_balance_key(const struct http_msg *m, const struct cfg_settings *set, 
 			return false;
 	} else {
 		f = http_find(m, h->name, strlen(h->name), 0);
-		if (!f || !f->value.len)
+		if (!f || !http_next_listed(m, f->value, &at, &part) || !part.len)
 			return false;
-		part = h->domain_only ? domain(m, f->value) : f->value;
+		if (h->domain_only)
+			part = domain(m, part);
 	}
 	*ret = balance_hash(&set->hash_type, http_text(m, part), part.len);
 	return true;

@@ -157,7 +157,7 @@ bool run_hash_key(const struct backend *b, struct run *r, uint64_t *ret)
 	struct sample s;
 
 	r->scratch.used = 0;
-	if (!expr_eval(b->hash, r, NULL, &s) || !sample_cast(&s, SAMPLE_BIN, &r->scratch) || !s.text.len)
+	if (!expr_eval(b->hash, r, NULL, &s) || !sample_cast(&s, SAMPLE_BIN, &r->scratch))
 		return false;
 	*ret = balance_hash(&b->proxy->set.hash_type, s.text.at, s.text.len);
 	return true;

@@ -49,6 +49,7 @@ def test_an_expression_is_hashed(binary):
         got = "".join(get(p, "/", f"X-Key: Key{i}") for i in range(24))
         assert got == "bbcabbcabbbcabbcabbcbbca", got
         assert len({get(p, "/", "X-Key: SAME" if i % 2 else "X-Key: same") for i in range(6)}) == 1
+        assert len({get(p, "/", "X-Key: ") for _ in range(6)}) == 1  # nothing is a key, too
         assert len({get(p) for _ in range(8)}) == 3  # without a key they take turns
 
 
@@ -83,6 +84,8 @@ def test_hash_types(binary):
         for i, (kind, wanted) in enumerate(TYPES.items()):
             got = "".join(get(p, f"/b{i}/", f"X-Key: key{k}") for k in range(16))
             assert got == wanted, (kind, got)
+            assert get(p, f"/b{i}/", "X-Key:  key1 , key2") == wanted[1], kind  # the first of a list
+            assert len({get(p, f"/b{i}/", "X-Key: ,key1") for _ in range(8)}) == 3, kind
             assert len({get(p, f"/b{i}/") for _ in range(8)}) == 3, kind  # without a key they take turns
         got = "".join(get(p, "/addresses/", client=f"127.0.3.{k}") for k in range(1, 17))
         assert got == "caabcccbbbccbbaa", got
