@@ -182,12 +182,14 @@ void run_facts(struct run *r, bool rare, struct log_facts *ret)
 		r->facts(r->facts_of, ret);
 }
 
-/* Spaces are one, and none at the beginning; so what wrote nothing leaves no gap. */
-static void put_literal(struct log_writer *w, struct text t)
+/* Spaces are one, and none at the beginning; so what is not there leaves no gap. *spaced: a space was the last. */
+static void put_literal(struct log_writer *w, struct text t, bool *spaced)
 {
-	for (size_t i = 0; i < t.len; i++)
-		if (t.at[i] != ' ' || (w->len && w->at[w->len - 1] != ' '))
+	for (size_t i = 0; i < t.len; i++) {
+		if (t.at[i] != ' ' || !*spaced)
 			log_put(w, t.at + i, 1);
+		*spaced = t.at[i] == ' ';
+	}
 }
 
 static bool is_control(unsigned char c)
@@ -226,7 +228,7 @@ static bool encode_controls(struct scratch *s, struct text *t)
 
 /* The parts of one format lie behind each other; what an expression needed meanwhile goes. */
 static void write_part(const struct format *f, const struct format_part *p, struct run *r,
-		       struct log_writer *to, struct log_facts *facts, bool *has_facts)
+		       struct log_writer *to, struct log_facts *facts, bool *has_facts, bool *spaced)
 {
 	unsigned optional = f->has_dashes ? 0 : LOG_OPTIONAL;
 	unsigned flags = f->is_http ? p->flags & ~LOG_QUOTE : p->flags; /* of an expression: HAProxy quotes it in lines only */
@@ -235,7 +237,7 @@ static void write_part(const struct format *f, const struct format_part *p, stru
 	switch (p->kind) {
 	case FORMAT_TEXT:
 		if (f->is_log)
-			put_literal(to, p->literal);
+			put_literal(to, p->literal, spaced);
 		else
 			log_put(to, p->literal.at, p->literal.len);
 		return;
@@ -243,9 +245,11 @@ static void write_part(const struct format *f, const struct format_part *p, stru
 		if (!*has_facts)
 			run_facts(r, false, facts);
 		*has_facts = true;
-		log_put_var(to, p->var, p->flags | optional, facts);
+		if (log_put_var(to, p->var, p->flags | optional, facts))
+			*spaced = false;
 		return;
 	case FORMAT_EXPR:
+		*spaced = false;
 		break;
 	}
 	r->scratch.used = (size_t)(to->at + to->len - r->scratch.at);
@@ -286,7 +290,7 @@ bool format_write(const struct format *f, struct run *r, struct text *ret)
 	struct scratch *s = &r->scratch;
 	struct log_writer to = {.at = s->at + s->used, .cap = s->cap - s->used};
 	struct log_facts facts;
-	bool has_facts = false;
+	bool has_facts = false, spaced = true;
 
 	if (format_is_constant(f)) {
 		*ret = f->n ? f->part[0].literal : text_of("", 0);
@@ -295,7 +299,7 @@ bool format_write(const struct format *f, struct run *r, struct text *ret)
 	if (f->is_json)
 		write_json(r, &to);
 	for (unsigned i = 0; i < f->n && !to.full; i++)
-		write_part(f, &f->part[i], r, &to, &facts, &has_facts);
+		write_part(f, &f->part[i], r, &to, &facts, &has_facts, &spaced);
 	if (to.full && !f->is_log) /* a log line is cut */
 		return false;
 	s->used = (size_t)(to.at + to.len - s->at);

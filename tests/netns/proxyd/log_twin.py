@@ -97,12 +97,14 @@ def test_what_is_captured(binary):
     capture request header X-A len 10
     capture response header X-None len 10
     capture cookie SI len 6
-    log-format "LOG %hr|%hrl|%{+Q}hrl|%hsl|%CC|%CS|%[capture.req.hdr(0)]"
+    http-request deny if { path /no }
+    http-after-response set-status 299 if { status 403 }
+    log-format "LOG %hr|%hrl|%{+Q}hrl|%hsl|%CC|%CS|%[capture.req.hdr(0)] %hrl  %ST"
 """, [
         ("GET / HTTP/1.1", "X-A: 1", "X-A:", "Cookie: SI; b=1; SID=2; SI=3", "Cookie: SI=4"),
         ("GET / HTTP/1.1", "X-A:", "X-A: 1", "Cookie: SI", "Cookie: SI="),
-        ("GET / HTTP/1.1", "Cookie: SI"),
-    ], ['LOG {}||""|-|SID=2|SID=xy|-', 'LOG {1}|1|"1"|-|SI=|SID=xy|1', 'LOG {}|-|""|-|-|SID=xy|-'])
+        ("GET /no HTTP/1.1", "Cookie: SI"),
+    ], ['LOG {}||""|-|SID=2|SID=xy|-  200', 'LOG {1}|1|"1"|-|SI=|SID=xy|1 1 200', 'LOG {}|-|""|-|-|-|- - 299'])
 
 
 def test_httplog(binary):

@@ -54,6 +54,7 @@ frontend f
     http-request set-path /v2%[path] if { path_beg /api/old }
     http-request set-query a=%[urlp(a),add(1)] if { urlp(a) -m found }
     http-request replace-path ^/swap/([^/]+)/([^/]+)$ /swap/\\2/\\1
+    http-request set-uri http://u@other.example:81/x if { path /uri }
     http-request set-method PUT if METH_POST { path /put }
     http-response set-header X-User-Seen %[var(txn.user)]
     http-response del-header Server
@@ -102,6 +103,8 @@ CASES = [
     ("GET /secure/x?y=1 HTTP/1.1", ["Host: www.example"], 301, [r"location: https://www.example/secure/x\?y=1\r\n"]),
     ("GET /moved/x?y=1 HTTP/1.1", [], 302, [r"location: https://new.example/moved/x\r\n"]),
     ("GET /private/a b HTTP/1.1", [], 400, []),
+    ("GET /uri HTTP/1.1", [], 200, [r"GET http://u@other.example:81/x ", r"host: other.example:81\r"]),
+    ("GET / HTTP/1.1", ["X-List: one,twofold,\"a\",three"], 200, [r"x-list: one,2,\"a\",three\r"]),
     ("GET /private/a HTTP/1.1", [], 303, [r"location: /login\?from=%2Fprivate%2Fa\r\n", r"set-cookie: seen=1; path=/;"]),
     ("GET / HTTP/1.1", ["X-User: Ada"], 200, [r"x-user: ada\r\n", r"x-user-seen: ada\r\n"]),
     ("GET / HTTP/1.1", ["X-Secret: 1", "x-SECRET: 2"], 200, ["!x-secret"]),

@@ -75,6 +75,7 @@ static bool run_after_rules(struct worker *w, struct client *c, const struct bac
 {
 	const struct cfg_rules *rules[2] = {b ? b->proxy->rules : NULL, c->frontend->rules};
 	struct verdict v = {.log_level = -1};
+	unsigned status = m->status;
 	struct exchange_view view;
 	struct run r;
 
@@ -86,6 +87,8 @@ static bool run_after_rules(struct worker *w, struct client *c, const struct bac
 	for (int i = rules[0] == rules[1]; i < 2; i++)
 		if (has_after_rules(rules[i]))
 			rules_run(&rules[i]->of[RULES_AFTER_RESPONSE], &r, &v);
+	if (m->status != status) /* as the client sees it */
+		c->exchange->status = m->status;
 	return v.kind != VERDICT_ERROR;
 }
 

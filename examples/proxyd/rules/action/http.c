@@ -154,7 +154,7 @@ bool read_header(struct words *w, struct rule *rule)
 
 enum replaced { NONE_MATCHES, REPLACED, NO_ROOM };
 
-/* The elements of a field's value that match whole are replaced where they stand. */
+/* The elements of a field's value in which something matches are replaced where they stand. */
 static enum replaced replace_elements(const struct rule *rule, struct run *r, const struct http_msg *m, struct http_span field,
 				      struct text template, struct text *ret)
 {
@@ -167,7 +167,7 @@ static enum replaced replace_elements(const struct rule *rule, struct run *r, co
 		struct text t = text_of(http_text(m, element), element.len);
 		size_t offset = (size_t)(t.at - old.at);
 
-		if (!regex_match(rule->regex, t, group) || group[0].len != t.len)
+		if (!regex_match(rule->regex, t, group))
 			continue;
 		if (!scratch_put(&r->scratch, text_of(old.at + kept, offset - kept)) ||
 		    !regex_fill(group, template, &r->scratch, &piece))
