@@ -85,9 +85,11 @@ static bool host_follows(struct http_msg *m)
 {
 	const struct http_field *host = http_find_id(m, HTTP_ID_HOST);
 	struct http_span name = http_authority(m);
+	const char *text = http_text(m, name), *user = name.len ? memrchr(text, '@', name.len) : NULL;
+	size_t skip = user ? (size_t)(user + 1 - text) : 0; /* who asks is not of the host (RFC 9110, section 4.2.4) */
 
-	return !host || !name.len ||
-	       http_set_value(m, (unsigned)(host - m->field), http_text(m, name), name.len) == 0;
+	return !host || name.len == skip ||
+	       http_set_value(m, (unsigned)(host - m->field), text + skip, name.len - skip) == 0;
 }
 
 void run_header(const struct rule *rule, struct run *r, struct verdict *v)
