@@ -263,7 +263,7 @@ void session_close(struct worker *w, struct session *s)
 		    s->phase != SESSION_GREETING && !s->shaking)
 			session_log(w, s, false);
 	}
-	if (s->store && !s->conn.side[CONN_CLIENT].bytes) /* was looked at only: a close with bytes unread is a reset */
+	if (!s->conn.side[CONN_CLIENT].bytes) /* a close with bytes unread is a reset */
 		(void)!recv(s->handle[CONN_CLIENT].fd, w->scratch, sizeof(w->scratch), MSG_DONTWAIT);
 	close_end(s, CONN_CLIENT);
 	spent_leave(w, s);

@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import socket
 import sys
 import threading
@@ -365,6 +366,16 @@ def test_all_servers_down_closes_at_once(binary):
 
     with Proxy(binary, config(body)) as p:
         until("connections are closed at once", closed_at_once)
+
+
+def test_who_goes_nowhere_is_told_with_a_fin(binary):
+    """Also when he has spoken already: a reset would look like a fault of the network."""
+    with Proxy(binary, config("frontend f\n    bind 127.0.0.1:{port}\n")) as p:
+        p.process.send_signal(signal.SIGSTOP)
+        with p.connect() as c:
+            c.sendall(b"hello")
+            p.process.send_signal(signal.SIGCONT)
+            assert read_all(c) == b""
 
 
 def test_backup_serves_when_the_others_are_down(binary):
