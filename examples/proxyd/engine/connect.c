@@ -110,6 +110,11 @@ static int connect_once(struct server *to, const struct cfg_source *source, cons
 	return e;
 }
 
+bool server_is_unreachable(int error)
+{
+	return error < 0 && error != -ECONNREFUSED && error != -ECONNRESET && error != -EPIPE;
+}
+
 int server_connect(struct server *to, const struct connect_from *from, bool has_data)
 {
 	const struct cfg_source *source = atomic_load_explicit(&to->source, memory_order_acquire);

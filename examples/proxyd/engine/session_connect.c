@@ -147,7 +147,7 @@ static bool same_again(struct worker *w, struct session *s)
 }
 
 /* The attempt failed. True: s->seeker.server is to be tried at once. */
-static bool try_another(struct worker *w, struct session *s, char who)
+static bool try_another(struct worker *w, struct session *s, char who, bool rests)
 {
 	enum conn_retry next = seeker_failed(w, &s->seeker, CFG_RETRY_CONNECT);
 	int e;
@@ -157,7 +157,7 @@ static bool try_another(struct worker *w, struct session *s, char who)
 		give_up(w, s, who, 'C');
 		return false;
 	}
-	if (next == CONN_RETRY_SAME && who == 's') /* the timeout was rest enough */
+	if (next == CONN_RETRY_SAME && !rests)
 		return same_again(w, s);
 	if (next == CONN_RETRY_SAME) {
 		conn_set_state(&s->conn, CONN_RETRY, w->now_ns);
@@ -176,9 +176,11 @@ static bool try_another(struct worker *w, struct session *s, char who)
 /* s->seeker.server is set: until connected, connecting, resting, queued or over. */
 static void start(struct worker *w, struct session *s, const char *early, size_t len)
 {
-	while (attempt(w, s, early, len) < 0) {
+	int e;
+
+	while ((e = attempt(w, s, early, len)) < 0) {
 		len = 0; /* kept by the first attempt */
-		if (!try_another(w, s, 'S'))
+		if (!try_another(w, s, 'S', !server_is_unreachable(e)))
 			return;
 	}
 	if (s->conn.state == CONN_CONNECTING)
@@ -248,13 +250,13 @@ void session_connect_event(struct worker *w, struct session *s, uint32_t events)
 		return;
 	if (!error)
 		connected(w, s);
-	else if (try_another(w, s, 'S'))
+	else if (try_another(w, s, 'S', true))
 		start(w, s, NULL, 0);
 }
 
 void session_connect_expired(struct worker *w, struct session *s)
 {
-	if (s->conn.state == CONN_CONNECTING ? try_another(w, s, 's') : same_again(w, s))
+	if (s->conn.state == CONN_CONNECTING ? try_another(w, s, 's', false) /* the timeout was rest enough */ : same_again(w, s))
 		start(w, s, NULL, 0);
 	session_run(w, s);
 }

@@ -8,7 +8,7 @@ import re
 import time
 
 from http_twin import OK, Web, ask, get
-from support import Proxy, main, until
+from support import Proxy, main, read_all, until
 
 TEXT = """
 global
@@ -118,6 +118,18 @@ def test_a_connection_that_fails(binary):
         web.stop()
         got = outcome(binary, lines, web)
         assert (got[0], got[3], got[4]) == (503, "SC", retries), (lines, got)
+
+
+def test_where_no_way_goes_there_is_no_rest(binary):
+    """The second between tries is for servers. Nine of them would be more than this client's patience."""
+    head = TEXT[: TEXT.index("frontend")].replace("timeout connect 300ms", "timeout connect 5s")
+    listen = "listen l\n    bind 127.0.0.1:{port}\n    mode %s\n    option %slog\n    retries 9\n    server s 192.0.2.1:80\n"
+    for mode in ("http", "tcp"):
+        with Proxy(binary, head + listen % (mode, mode)) as p, p.connect(timeout=6) as c:
+            c.sendall(get("/", "Connection: close"))
+            answer = read_all(c)
+            assert answer.startswith(b"HTTP/1.1 503 ") if mode == "http" else answer == b"", answer
+            until("it is logged", lambda: re.search(r" l/s .* SC(--)? 1/1/0/0/9 0/0", p.text()))
 
 
 def test_redispatch_without_another_server(binary):

@@ -48,7 +48,7 @@ static bool move_on(struct worker *w, struct exchange *x, enum conn_retry next)
 }
 
 /* The attempt failed. True: its server is set and to be tried at once. */
-static bool try_another(struct worker *w, struct exchange *x, char who)
+static bool try_another(struct worker *w, struct exchange *x, char who, bool rests)
 {
 	enum conn_retry next = seeker_failed(w, &x->seeker, CFG_RETRY_CONNECT);
 
@@ -56,7 +56,7 @@ static bool try_another(struct worker *w, struct exchange *x, char who)
 		exchange_fail(w, x, 503, who, 'C');
 		return false;
 	}
-	if (next == CONN_RETRY_SAME && who != 's') { /* a timeout was rest enough */
+	if (next == CONN_RETRY_SAME && rests) {
 		exchange_set_state(w, x, EXCHANGE_RETRY);
 		return false;
 	}
@@ -186,14 +186,14 @@ static void start(struct worker *w, struct exchange *x, const char *data, size_t
 		return;
 	for (;;) {
 		struct client *c = x->client;
+		int e;
 
 		http_name_server(x, (char *)(uintptr_t)data, len); /* of our own buffers */
 		while (link_reuse(w, x))
 			if (send_reused(w, x, data, len))
 				return;
-		if (send_fresh(w, x, data, len) == 0)
-			return;
-		if (!try_another(w, x, 'S') || c->exchange != x)
+		e = send_fresh(w, x, data, len);
+		if (!e || !try_another(w, x, 'S', !server_is_unreachable(e)) || c->exchange != x)
 			return;
 		data = x->request->data;
 		len = x->request->len;
@@ -311,7 +311,7 @@ void exchange_connect_event(struct worker *w, struct exchange *x)
 		l->writable = true;
 	} else {
 		link_close(w, l);
-		if (try_another(w, x, 'S'))
+		if (try_another(w, x, 'S', true))
 			start_kept(w, x);
 	}
 	client_run(w, c);
@@ -384,7 +384,7 @@ void exchange_expired(struct worker *w, struct exchange *x)
 		break;
 	case EXCHANGE_CONNECTING:
 		link_close(w, x->link);
-		if (try_another(w, x, 's'))
+		if (try_another(w, x, 's', false)) /* a timeout was rest enough */
 			start_kept(w, x);
 		break;
 	case EXCHANGE_RETRY:
