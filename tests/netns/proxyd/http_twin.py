@@ -473,7 +473,11 @@ def test_server_close_and_httpclose(binary):
 
 
 def test_reuse_of_server_connections(binary):
-    for mode, connections in (("never", 3), ("safe", 3), ("always", 1)):
+    asks_again = "\n    retry-on conn-failure empty-response response-timeout"
+    for mode, connections in (
+        ("never", 3), ("safe", 3), ("always", 1), ("never" + asks_again, 3), ("safe" + asks_again, 1),
+        ("aggressive" + asks_again, 1), ("safe" + asks_again.replace("response-timeout", "503"), 3),
+    ):
         web = Web()
         with Proxy(binary, listen(web, "http-reuse " + mode)) as p:
             for _ in range(3):  # first requests

@@ -28,16 +28,24 @@ void link_close(struct worker *w, struct link *l)
 
 /* ---- Used again ---- */
 
+/* May it go over a connection that the server may be closing? A client would not ask a first request again. */
+static bool dares(const struct exchange *x)
+{
+	const unsigned whatever = CFG_RETRY_CONNECT | CFG_RETRY_EMPTY | CFG_RETRY_TIMEOUT;
+
+	return x->client->not_first || (x->retryable && (x->seeker.backend->retry_on & whatever) == whatever);
+}
+
 /* May this request go over a connection that others have used (HAProxy's manual, "http-reuse")? */
 static bool may_share(const struct exchange *x, const struct link *l)
 {
 	switch (x->seeker.backend->http->reuse) {
 	case CFG_REUSE_NEVER:
 		return false;
-	case CFG_REUSE_SAFE: /* the client would not ask a first request again if it failed */
-		return x->client->not_first;
+	case CFG_REUSE_SAFE:
+		return dares(x);
 	case CFG_REUSE_AGGRESSIVE:
-		return x->client->not_first || l->used > 1;
+		return dares(x) || l->used > 1;
 	case CFG_REUSE_ALWAYS:
 		break;
 	}
