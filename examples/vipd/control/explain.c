@@ -263,7 +263,9 @@ json_t *explain_script(const struct supervisor *s, const struct conf_vrrp_script
 	bool any = false;
 	char when[DURATION_SIZE];
 
-	if (!*result)
+	if (!*result && t->unused)
+		say(list, "The script %s is not run.", t->name);
+	else if (!*result)
 		say(list, "The script %s has not ended yet.", t->name);
 	else
 		say(list, "The script %s is %s: %s, %s ago. It runs every %g s.", t->name,
