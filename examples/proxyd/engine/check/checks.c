@@ -45,6 +45,7 @@ int check_status(const struct server *s, struct health_check_status *ret)
 static struct cfg_check_port first_port(const struct cfg_proxy *p)
 {
 	const struct cfg_check *c = &p->set.check;
+	const struct cfg_step *step = c->kind == CFG_CHECK_SCRIPT ? cfg_first_step(c) : NULL;
 
 	if (c->kind == CFG_CHECK_HTTP) {
 		const struct cfg_httpchk *first = p->set.httpchk;
@@ -53,7 +54,7 @@ static struct cfg_check_port first_port(const struct cfg_proxy *p)
 			first = first->before;
 		return first->port;
 	}
-	return c->kind == CFG_CHECK_SCRIPT && cfg_first_step(c) && cfg_first_step(c)->action == CFG_STEP_CONNECT ? cfg_first_step(c)->port : (struct cfg_check_port){0};
+	return step && step->action == CFG_STEP_CONNECT ? step->port : (struct cfg_check_port){0};
 }
 
 static uint16_t addr_port(const struct cfg_addr *a) /* both families have it in the same place */

@@ -432,6 +432,14 @@ static void forward_free(struct forwards *fs, struct forward *f)
 	free(f);
 }
 
+/* False: errno says why. */
+static bool place_socket(int fd, const struct cfg_forward_bind *b, unsigned backlog)
+{
+	if (b->interface && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, b->interface, (socklen_t)strlen(b->interface) + 1) < 0)
+		return false;
+	return bind(fd, &b->addr.sa, b->addr.len) == 0 && (!b->is_stream || listen(fd, (int)backlog) == 0);
+}
+
 /* The socket, or -errno. */
 static int open_socket(const struct cfg_forward_bind *b, unsigned backlog)
 {
@@ -447,11 +455,17 @@ static int open_socket(const struct cfg_forward_bind *b, unsigned backlog)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int)); /* a successor opens it, too */
 	if (family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){!b->v4v6}, sizeof(int));
-	if ((!b->interface || setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, b->interface, (socklen_t)strlen(b->interface) + 1) == 0) && bind(fd, &b->addr.sa, b->addr.len) == 0 && (!b->is_stream || listen(fd, (int)backlog) == 0))
+	if (place_socket(fd, b, backlog))
 		return fd;
 	e = -errno;
 	close(fd);
 	return e;
+}
+
+static bool is_of(const struct source *s, const struct cfg_forward_bind *b)
+{
+	return s->is_stream == b->is_stream && s->v4v6 == b->v4v6 && !strcmp(s->interface, b->interface ? b->interface : "") &&
+	       s->addr.len == b->addr.len && !memcmp(&s->addr.storage, &b->addr.storage, b->addr.len);
 }
 
 static struct source *find_source(const struct forward *f, const struct cfg_forward_bind *b)
@@ -459,7 +473,7 @@ static struct source *find_source(const struct forward *f, const struct cfg_forw
 	struct source *s;
 
 	LIST_FOREACH (s, &f->sources, entry)
-		if (s->is_stream == b->is_stream && s->v4v6 == b->v4v6 && !strcmp(s->interface, b->interface ? b->interface : "") && s->addr.len == b->addr.len && !memcmp(&s->addr.storage, &b->addr.storage, b->addr.len))
+		if (is_of(s, b))
 			return s;
 	return NULL;
 }
