@@ -130,21 +130,7 @@ static inline ssize_t in_turn_pick(struct least *t, const struct lb_query *q,
 		if (stays || in_turn_of(cursor)->moment != moment) /* behind its equals */   \
 			in_turn_of(cursor)->chosen = 0;                                      \
 	}                                                                                    \
-	static void name##_on_done(const struct lb_snapshot *s, void *cursor, size_t place,  \
-				   const struct lb_outcome *o)                               \
-	{                                                                                    \
-		least_counted(cursor, s, place, o->inactive ? 0 : -1, o->inactive ? -1 : 0,  \
-			      &name##_by);                                                   \
-	}                                                                                    \
-	static void name##_on_count(const struct lb_snapshot *s, void *cursor, size_t place, \
-				    enum lb_counter c)                                       \
-	{                                                                                    \
-		least_refresh(cursor, s, place, &name##_by);                                 \
-	}                                                                                    \
-	static void name##_on_full(const struct lb_snapshot *s, void *cursor, size_t place)  \
-	{                                                                                    \
-		least_refresh(cursor, s, place, &name##_by);                                 \
-	}                                                                                    \
+	LEAST_COUNTED(name)                                                                  \
 	static bool name##_score(const struct lb_snapshot *s, const void *cursor,            \
 				 const struct lb_query *q, size_t place, double *ret)        \
 	{                                                                                    \

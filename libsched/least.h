@@ -325,6 +325,24 @@ HOT ssize_t least_pick(struct least *t, const struct lb_query *q, const struct l
 			least_refresh(t, s, i, &name##_by);                                   \
 	}
 
+/* What follows a pick, for both kinds of hooks: here, and of in_turn.h. */
+#define LEAST_COUNTED(name)                                                                  \
+	static void name##_on_done(const struct lb_snapshot *s, void *cursor, size_t place,  \
+				   const struct lb_outcome *o)                               \
+	{                                                                                    \
+		least_counted(cursor, s, place, o->inactive ? 0 : -1, o->inactive ? -1 : 0,  \
+			      &name##_by);                                                   \
+	}                                                                                    \
+	static void name##_on_count(const struct lb_snapshot *s, void *cursor, size_t place, \
+				    enum lb_counter c)                                       \
+	{                                                                                    \
+		least_refresh(cursor, s, place, &name##_by);                                 \
+	}                                                                                    \
+	static void name##_on_full(const struct lb_snapshot *s, void *cursor, size_t place)  \
+	{                                                                                    \
+		least_refresh(cursor, s, place, &name##_by);                                 \
+	}
+
 /*
  * The hooks of an algorithm that is nothing but a key: LEAST_HOOKS(wlc, true) makes them of wlc_key(), LEAST_OPS(wlc)
  * names them in its struct lb_algo. is_inactive: struct least_by.
@@ -346,21 +364,7 @@ HOT ssize_t least_pick(struct least *t, const struct lb_query *q, const struct l
 	{                                                                                    \
 		least_counted(cursor, s, place, 1, 0, &name##_by);                           \
 	}                                                                                    \
-	static void name##_on_done(const struct lb_snapshot *s, void *cursor, size_t place,  \
-				   const struct lb_outcome *o)                               \
-	{                                                                                    \
-		least_counted(cursor, s, place, o->inactive ? 0 : -1, o->inactive ? -1 : 0,  \
-			      &name##_by);                                                   \
-	}                                                                                    \
-	static void name##_on_count(const struct lb_snapshot *s, void *cursor, size_t place, \
-				    enum lb_counter c)                                       \
-	{                                                                                    \
-		least_refresh(cursor, s, place, &name##_by);                                 \
-	}                                                                                    \
-	static void name##_on_full(const struct lb_snapshot *s, void *cursor, size_t place)  \
-	{                                                                                    \
-		least_refresh(cursor, s, place, &name##_by);                                 \
-	}                                                                                    \
+	LEAST_COUNTED(name)                                                                  \
 	USUAL_PICK(name, name##_pick, name##_on_start)
 
 #define LEAST_OPS(name)                                                                      \
