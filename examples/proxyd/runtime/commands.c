@@ -21,7 +21,7 @@ const struct command_info runtime_commands[] = {
     {"clear acl", CFG_STATS_OPERATOR, run_clear_map, "[@VERSION] FILE", "remove all its patterns"},
     {"clear counters", CFG_STATS_OPERATOR, run_clear_counters, "[all]", "set highest values back, or all counters"},
     {"clear map", CFG_STATS_OPERATOR, run_clear_map, "[@VERSION] MAP", "remove all its entries"},
-    {"clear table", CFG_STATS_OPERATOR, run_clear_table, "TABLE [key KEY|data.NAME OPERATOR VALUE …]", "remove entries of a stick table"},
+    {"clear table", CFG_STATS_OPERATOR, run_clear_table, "TABLE [key KEY|data.NAME OPERATOR VALUE ...]", "remove entries of a stick table"},
     {"commit acl", CFG_STATS_OPERATOR, run_commit_map, "@VERSION FILE", "the entries of this version take the place of all others"},
     {"commit map", CFG_STATS_OPERATOR, run_commit_map, "@VERSION MAP", "the entries of this version take the place of all others"},
     {"commit ssl ca-file", CFG_STATS_ADMIN, run_commit_ssl_file, "FILE", "what was set is used from now on, by all workers"},
@@ -66,14 +66,14 @@ const struct command_info runtime_commands[] = {
     {"set maxconn global", CFG_STATS_ADMIN, run_set_maxconn_global, "NUMBER", "change the limit of the process; 0: as configured"},
     {"set maxconn server", CFG_STATS_ADMIN, run_set_maxconn_server, "BACKEND/SERVER NUMBER", "change its limit of connections"},
     {"set rate-limit", CFG_STATS_ADMIN, run_set_rate_limit, "connections|sessions|ssl-sessions|http-compression global NUMBER", "of a second (http-compression: KiB); 0: any number"},
-    {"set server", CFG_STATS_ADMIN, run_set_server, "BACKEND/SERVER state|weight|health|maxconn|addr|agent|check-port …", "change a server"},
+    {"set server", CFG_STATS_ADMIN, run_set_server, "BACKEND/SERVER state|weight|health|maxconn|addr|agent|check-port ...", "change a server"},
     {"set severity-output", CFG_STATS_USER, run_set_severity, "none|number|string", "whether messages begin with how serious they are"},
     {"set ssl ca-file", CFG_STATS_ADMIN, run_set_ssl_file, "FILE << PEM", "replace authorities, once it is committed"},
     {"set ssl cert", CFG_STATS_ADMIN, run_set_ssl_file, "FILE << PEM", "replace a certificate, once it is committed"},
     {"set ssl crl-file", CFG_STATS_ADMIN, run_set_ssl_file, "FILE << PEM", "replace revocations, once it is committed"},
     {"set ssl ocsp-response", CFG_STATS_ADMIN, run_set_ssl_ocsp, "BASE64, or << BASE64", "staple this OCSP answer to its certificate"},
     {"set ssl tls-key", CFG_STATS_ADMIN, run_set_tls_key, "FILE|#ID BASE64", "one more ticket key, and the oldest goes"},
-    {"set table", CFG_STATS_OPERATOR, run_set_table, "TABLE key KEY [data.NAME VALUE …]", "make or change an entry"},
+    {"set table", CFG_STATS_OPERATOR, run_set_table, "TABLE key KEY [data.NAME VALUE ...]", "make or change an entry"},
     {"set timeout cli", CFG_STATS_USER, run_set_timeout, "SECONDS", "how long this connection may be idle"},
     {"set var", CFG_STATS_ADMIN, run_set_proc_var, "proc.NAME EXPRESSION|fmt TEXT", "give it another value"},
     {"set weight", CFG_STATS_ADMIN, run_set_weight, "BACKEND/SERVER N|N%", "change a server's weight"},
@@ -104,7 +104,7 @@ const struct command_info runtime_commands[] = {
     {"show ssl providers", CFG_STATS_OPERATOR, run_show_ssl_providers, "", "providers of OpenSSL that are loaded"},
     {"show startup-logs", CFG_STATS_OPERATOR, run_show_startup_logs, "", "what was said about the configuration at the start"},
     {"show stat", CFG_STATS_USER, run_show_stat, "[PROXY TYPE SERVER] [typed|json] [up|no-maint] [desc]", "counters, as CSV"},
-    {"show table", CFG_STATS_USER, run_show_table, "[TABLE [key KEY|data.NAME OPERATOR VALUE …]]", "stick tables, or the entries of one"},
+    {"show table", CFG_STATS_USER, run_show_table, "[TABLE [key KEY|data.NAME OPERATOR VALUE ...]]", "stick tables, or the entries of one"},
     {"show threads", CFG_STATS_OPERATOR, run_show_threads, "", "worker threads"},
     {"show tls-keys", CFG_STATS_ADMIN, run_show_tls_keys, "[FILE|#ID|*]", "files of ticket keys, or the keys of one or all"},
     {"show version", CFG_STATS_USER, run_show_version, "", "version"},
@@ -267,7 +267,7 @@ void run_set_severity(struct call *c)
 	call_say(c, "one of 'none', 'number', 'string' is a required argument\n");
 }
 
-/* "experimental-mode on; add server …" is what scripts send to HAProxy 2.4: nothing is hidden here. */
+/* "experimental-mode on; add server ..." is what scripts send to HAProxy 2.4: nothing is hidden here. */
 void run_mode(struct call *c)
 {
 	if (!c->n)
