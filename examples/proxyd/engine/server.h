@@ -53,7 +53,7 @@ struct server_admin {
 	uint64_t changed_ns, down_ns; /* since when it is as it is; how long it was down before */
 	uint64_t n_down, n_failed;    /* changes to down; checks that failed while it was up */
 	uint64_t n_observed;	      /* how often traffic had too many errors in a row */
-	char observed[96];	      /* what they were, the last time */
+	unsigned n_errors, last_error; /* how many they were the last time, and the last of them (enum observed) */
 };
 
 /* Where a server was moved to. Workers may still read an older one: it goes when all have taken note of a newer. */

@@ -233,6 +233,8 @@ enum observed {
 };
 
 void server_observed(struct worker *w, struct server *s, enum observed what);
+/* The control thread's: the errors in a row that the check was told of last; "": there were none. */
+void observed_text(const struct server *s, char *buf, size_t cap);
 
 /* What a session saw of its server. */
 static inline void observe(struct worker *w, struct server *s, enum observed what)

@@ -23,7 +23,7 @@ static void sudden_death(struct health_check *check, uint64_t now_ns)
 }
 
 /* HAProxy's words for them. */
-static void tell_errors(const struct server *s, char *buf, size_t cap)
+void observed_text(const struct server *s, char *buf, size_t cap)
 {
 	static const char *const words[] = {
 	    [OBSERVED_NO_CONNECTION] = "L4 unsuccessful connection",
@@ -34,20 +34,24 @@ static void tell_errors(const struct server *s, char *buf, size_t cap)
 	    [OBSERVED_TIMEOUT] = "Read timeout (http)",
 	};
 
-	snprintf(buf, cap, "Detected %u consecutive errors, last one was: %s", atomic_load(&s->error_limit),
-		 words[atomic_load(&s->last_observed)]);
+	*buf = '\0';
+	if (s->admin.n_errors)
+		snprintf(buf, cap, "Detected %u consecutive errors, last one was: %s", s->admin.n_errors, words[s->admin.last_error]);
 }
 
 static void too_many_errors(void *arg)
 {
 	struct server *s = arg;
 	uint64_t now_ns = loop_clock_ns(), n_failed = s->admin.n_failed;
+	char text[96];
 
 	if (!s->check || server_in_maint(s) || s->admin.no_checks)
 		return;
 	s->admin.n_observed++;
-	tell_errors(s, s->admin.observed, sizeof(s->admin.observed));
-	log_msg(LOG_WARNING, "server %s/%s: %s", s->pool->name, s->name, s->admin.observed);
+	s->admin.n_errors = atomic_load(&s->error_limit);
+	s->admin.last_error = atomic_load(&s->last_observed);
+	observed_text(s, text, sizeof(text));
+	log_msg(LOG_WARNING, "server %s/%s: %s", s->pool->name, s->name, text);
 	switch (s->admin.cfg->on_error) {
 	case CFG_ON_ERROR_FASTINTER:
 		if (s->admin.cfg->fastinter_ns)

@@ -68,8 +68,6 @@ static const char *told(const struct server *s, const struct health_check_status
 	const struct backend *b = s->admin.backend;
 	bool well = c->verdict == HEALTH_OK || c->verdict == HEALTH_OK_DRAIN;
 
-	if (c->code == HEALTH_CODE_HANA)
-		return s->admin.observed;
 	if (b && b->proxy->set.check.is_live) /* scripts say what there is to tell, also of success */
 		return *c->text || well || is_timeout(c->code) || !c->error ? c->text : strerror(c->error);
 	if (well || is_timeout(c->code))
@@ -83,7 +81,10 @@ void check_info(const struct server *s, const struct health_check_status *c, cha
 {
 	bool well = c->verdict == HEALTH_OK || c->verdict == HEALTH_OK_DRAIN;
 
-	snprintf(buf, cap, "%.300s%s", told(s, c), well ? "" : failed_step(s, c));
+	if (c->code == HEALTH_CODE_HANA)
+		observed_text(s, buf, cap);
+	else
+		snprintf(buf, cap, "%.300s%s", told(s, c), well ? "" : failed_step(s, c));
 }
 
 void check_reason(const struct server *s, char *buf, size_t cap)
