@@ -444,13 +444,21 @@ void kw_default_server(struct reader *r, size_t first, const void *data)
 	read_parameters(r, first, "parameter of \"default-server\"", server_parameters, cfg_words_server, s);
 }
 
-/* HAProxy, too, takes a name twice, and then means the first one by it. */
+/* The first one of those of this name without an id, which in HAProxy must be the only one; of a disabled section it asks nothing. */
+static const struct cfg_server *find_namesake(struct reader *r, struct cfg_server *s)
+{
+	return s->id_given || r->proxy->set.disabled ? s : cfg_names_take(r->cfg, &r->proxy->set, s->name, s);
+}
+
+/* Where one of them has an id, HAProxy, too, takes a name twice, and then means the first one by it. */
 static void take_server_name(struct reader *r, size_t i, struct cfg_server *s)
 {
-	const struct cfg_server *other = cfg_names_take(r->cfg, r->proxy, s->name, s);
+	const struct cfg_server *other = cfg_names_take(r->cfg, r->proxy, s->name, s), *same = find_namesake(r, s);
 	char name[CFG_NAME_MAX + 16];
 
-	if (other && other != s) {
+	if (same && same != s) {
+		say(r, DIAG_ERROR, i, "the server name \"%s\" is taken by line %u: choose another, or give one of them an id", s->name, same->at.line);
+	} else if (other && other != s) {
 		snprintf(name, sizeof(name), "%.*s:%u", CFG_NAME_MAX, s->name, s->at.line);
 		say(r, DIAG_WARNING, i,
 		    "the server name \"%s\" is taken by line %u: choose another; this one is called "
@@ -459,7 +467,7 @@ static void take_server_name(struct reader *r, size_t i, struct cfg_server *s)
 		s->name = keep_text(r, name);
 		other = cfg_names_take(r->cfg, r->proxy, s->name, s);
 	}
-	if (!other)
+	if (!other || !same)
 		r->no_memory = true;
 }
 
@@ -521,13 +529,13 @@ static struct cfg_server *read_server(struct reader *r, size_t first, const char
 		return NULL;
 	s->name = name;
 	s->at = place_at(r, first);
-	if (!r->dynamic)
-		take_server_name(r, first, s);
 	if (strlen(s->name) > CFG_NAME_MAX)
 		say(r, DIAG_ERROR, first, "this name is too long: more than %d characters",
 		    CFG_NAME_MAX);
 	read_parameters(r, first + 2, "parameter of \"server\"", server_parameters,
 			cfg_words_server, s);
+	if (!r->dynamic)
+		take_server_name(r, first, s);
 	read_server_address(r, first + 1, flags | (r->opts->ignore_unresolved ? ADDR_UNRESOLVED : 0), s);
 	check_socks(r, first + 1, s);
 	if (s->minconn >= s->maxconn && s->minconn) { /* nothing is left that could grow */
