@@ -237,11 +237,16 @@ static uint32_t next_entry(const struct map *m, const char *key, uint32_t after)
 	return i;
 }
 
+static const char *pattern_text(const struct map_entry *x)
+{
+	return x->apart ? x->key + strlen(x->key) + 1 : x->key;
+}
+
 static bool add_to_view(struct map_view *v, size_t place, struct rule_error *e)
 {
 	struct rule_memory memory = memory_of(v->map);
 
-	if (!pattern_add(&v->patterns, v->map->at[place].key, NULL, &memory, e))
+	if (!pattern_add(&v->patterns, pattern_text(&v->map->at[place]), NULL, &memory, e))
 		return false;
 	v->patterns.at[v->patterns.n - 1].entry = (uint32_t)place;
 	return patterns_grow(&v->patterns, &memory, e);
@@ -272,7 +277,22 @@ static void compact(struct map *m)
 	}
 }
 
-static bool add(struct map *m, const char *key, const char *value, struct rule_error *e)
+/* NULL: no memory. */
+static char *copy_key(const char *key, const char *pattern)
+{
+	size_t len = strlen(key) + 1, more = pattern ? strlen(pattern) + 1 : 0;
+	char *copy = malloc(len + more);
+
+	if (!copy)
+		return NULL;
+	memcpy(copy, key, len);
+	if (pattern)
+		memcpy(copy + len, pattern, more);
+	return copy;
+}
+
+/* `pattern` NULL: the key is it. */
+static bool add(struct map *m, const char *key, const char *pattern, const char *value, struct rule_error *e)
 {
 	struct map_entry *x;
 
@@ -280,7 +300,7 @@ static bool add(struct map *m, const char *key, const char *value, struct rule_e
 		return rule_fail(e,
 				 m->n == PATTERNS_MAX ? "more than 1000000 entries" : "no memory");
 	x = &m->at[m->n];
-	*x = (struct map_entry){m->next_id++, strdup(key), value ? strdup(value) : NULL, false, 0};
+	*x = (struct map_entry){.id = m->next_id++, .key = copy_key(key, pattern), .value = value ? strdup(value) : NULL, .apart = pattern};
 	if (!x->key || (value && !x->value)) {
 		free(x->key);
 		free(x->value);
@@ -322,7 +342,17 @@ bool map_add(struct map *m, const char *key, const char *value, struct rule_erro
 	bool ok;
 
 	pthread_rwlock_wrlock(&m->lock);
-	ok = add(m, key, value, e);
+	ok = add(m, key, NULL, value, e);
+	pthread_rwlock_unlock(&m->lock);
+	return ok;
+}
+
+bool map_add_apart(struct map *m, const char *key, const char *pattern, struct rule_error *e)
+{
+	bool ok;
+
+	pthread_rwlock_wrlock(&m->lock);
+	ok = add(m, key, pattern, NULL, e);
 	pthread_rwlock_unlock(&m->lock);
 	return ok;
 }
@@ -427,7 +457,7 @@ static bool add_line(void *to, const char *line, struct rule_error *e)
 	bool ok;
 
 	if (!l->values)
-		return add(l->map, line, NULL, e);
+		return add(l->map, line, NULL, NULL, e);
 	key = strndup(line, len);
 	line += len;
 	line += strspn(line, " \t");
@@ -435,7 +465,7 @@ static bool add_line(void *to, const char *line, struct rule_error *e)
 	while (len && (line[len - 1] == ' ' || line[len - 1] == '\t'))
 		len--;
 	value = strndup(line, len);
-	ok = key && value ? add(l->map, key, value, e) : rule_fail(e, "%s", "");
+	ok = key && value ? add(l->map, key, NULL, value, e) : rule_fail(e, "%s", "");
 	free(key);
 	free(value);
 	return ok;

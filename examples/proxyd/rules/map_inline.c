@@ -116,8 +116,8 @@ void map_each_written(const struct map *m, bool (*fn)(void *userdata, uint64_t i
 
 #define NETWORK_TEXT (INET6_ADDRSTRLEN + sizeof("/128"))
 
-/* A host's name becomes the address that it had when the configuration was read: names are not looked up at run time. */
-static const char *text_of_network(const struct pattern *p, const char *written, char buf[NETWORK_TEXT])
+/* Of a host's name the address that it had when the configuration was read, for names are not looked up at run time; NULL: it is none. */
+static const char *network_of_host(const struct pattern *p, const char *written, char buf[NETWORK_TEXT])
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 	bool is_v4 = p->bits >= 96 && !memcmp(p->ip, mapped, sizeof(mapped));
@@ -125,7 +125,7 @@ static const char *text_of_network(const struct pattern *p, const char *written,
 	size_t len;
 
 	if (text_to_ip(text_of(written, strcspn(written, "/")), &address))
-		return written;
+		return NULL;
 	inet_ntop(is_v4 ? AF_INET : AF_INET6, p->ip + (is_v4 ? 12 : 0), buf, INET6_ADDRSTRLEN);
 	len = strlen(buf);
 	snprintf(buf + len, NETWORK_TEXT - len, "/%d", p->bits - (is_v4 ? 96 : 0));
@@ -142,11 +142,12 @@ static bool take(void *userdata, uint64_t id, const char *key, const char *value
 {
 	struct taking *t = userdata;
 	const struct patterns *written = t->map->written;
-	char network[NETWORK_TEXT];
+	const char *network = NULL;
+	char buf[NETWORK_TEXT];
 
 	if (written->match == MATCH_IP)
-		key = text_of_network(&written->at[id - 1], key, network);
-	return t->ok = map_add(t->map, key, value, t->e);
+		network = network_of_host(&written->at[id - 1], key, buf);
+	return t->ok = network ? map_add_apart(t->map, key, network, t->e) : map_add(t->map, key, value, t->e);
 }
 
 bool map_may_change(struct map *m, struct rule_error *e)

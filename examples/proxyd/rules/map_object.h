@@ -11,6 +11,7 @@ struct map_entry {
 	uint64_t id;
 	char *key, *value; /* value NULL: none */
 	bool dead;
+	bool apart; /* behind the end of the key stands the pattern: of a host's name its address */
 	uint32_t next; /* of its bucket: 1 + place; 0: none */
 };
 
@@ -43,6 +44,8 @@ struct map {
 
 struct map *map_new(struct rule_shared *s, const char *name); /* the last one; NULL: no memory */
 void map_free(struct map *m); /* with its drafts */
+/* Like map_add(), where `pattern` is what the key stands for. */
+bool map_add_apart(struct map *m, const char *key, const char *pattern, struct rule_error *e);
 /* map_inline.c: one that nobody has changed, and its patterns. */
 bool map_is_as_written(const struct map *m);
 void map_each_written(const struct map *m, bool (*fn)(void *userdata, uint64_t id, const char *key, const char *value), void *userdata);

@@ -78,14 +78,16 @@ static bool read_range(struct pattern *p, const char *text, const char *op, stru
 	value = p->low;
 	p->low = INT64_MIN;
 	p->high = INT64_MAX;
+	if (!strcmp(op, "gt") ? value == INT64_MAX : !strcmp(op, "lt") && value == INT64_MIN)
+		return rule_fail(e, "\"%s %s\": there is no such number", op, text);
 	if (!strcmp(op, "ge"))
 		p->low = value;
 	else if (!strcmp(op, "le"))
 		p->high = value;
 	else if (!strcmp(op, "gt"))
-		p->low = value == INT64_MAX ? (p->high = INT64_MIN, value) : value + 1;
+		p->low = value + 1;
 	else
-		p->high = value == INT64_MIN ? (p->low = INT64_MAX, value) : value - 1;
+		p->high = value - 1;
 	return true;
 }
 

@@ -468,8 +468,11 @@ frontend f
     with asked(binary, sections) as a:
         assert listed(a, "acl #0") == ["10.1.1.1", "127.1", "10.2/16"]
         assert a.ask("add acl #0 10.0.0.1") == "" and body(a, "/") == "ours"
-        assert len(listed(a, "acl #0")) == 4 and listed(a, "acl #0")[-1] == "10.0.0.1"
+        assert listed(a, "acl #0") == ["10.1.1.1", "127.1", "10.2/16", "10.0.0.1"]
         assert 'match=yes' in a.ask("get acl #0 10.0.0.2") and 'match=no' in a.ask("get acl #0 10.2.0.2")
+        assert a.ask("del acl #0 127.0.0.1") == "Key not found." and body(a, "/") == "ours"
+        assert a.ask("del acl #0 127.1") == "" and body(a, "/") == "none"
+        assert listed(a, "acl #0") == ["10.1.1.1", "10.2/16", "10.0.0.1"]
         assert a.ask("clear acl #0") == "" and body(a, "/") == "none"
 
 
