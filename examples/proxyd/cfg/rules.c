@@ -141,8 +141,10 @@ static bool memory_of(struct reader *r, struct rule_memory *ret)
 					      .find_host = find_host,
 					      .proc.limit = c->global.vars_max};
 	}
-	if (c->shared)
+	if (c->shared) {
 		c->shared->file = NULL;
+		c->shared->rests = r->proxy && r->proxy->set.disabled;
+	}
 	*ret = (struct rule_memory){alloc,   on_free,	r,
 				    c->vars, c->shared, r->proxy ? r->proxy->name : "",
 				    r->proxy && r->proxy->rules ? &r->proxy->rules->acls : NULL};

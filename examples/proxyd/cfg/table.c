@@ -238,7 +238,7 @@ void cfg_check_tables(struct reader *r)
 
 	for (const struct table_ref *t = r->cfg->shared ? r->cfg->shared->tables : NULL; t;
 	     t = t->next) {
-		if (t->table || t->is_wrong || !first)
+		if (t->table || t->is_wrong || !t->is_needed || !first)
 			continue;
 		STAILQ_FOREACH (p, &r->cfg->proxies, next)
 			if (!strcmp(p->name, t->name))

@@ -33,6 +33,7 @@ struct rule_shared {
 	void *userdata;
 	const char *file; /* and line, that are read now */
 	unsigned line;
+	bool rests; /* of a section that is disabled */
 	/* Where the file of that name is, see rule_path(). NULL: no memory. */
 	const char *(*place)(void *userdata, const char *name);
 	/* A whole file, which the caller frees, with a NUL behind its bytes; NULL with e->text. */

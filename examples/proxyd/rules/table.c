@@ -186,13 +186,16 @@ struct table_ref *table_ref(const struct rule_memory *m, const char *name)
 	char *copy;
 
 	for (r = m->shared->tables; r; r = r->next)
-		if (!strcmp(r->name, name))
+		if (!strcmp(r->name, name)) {
+			r->is_needed |= !m->shared->rests;
 			return r;
+		}
 	r = m->alloc(m->owner, sizeof(*r));
 	copy = m->alloc(m->owner, strlen(name) + 1);
 	if (!r || !copy)
 		return NULL;
 	r->name = strcpy(copy, name);
+	r->is_needed = !m->shared->rests;
 	r->next = m->shared->tables;
 	m->shared->tables = r;
 	return r;

@@ -65,6 +65,7 @@ struct table_ref {
 	struct table *table;
 	bool tells_server; /* server_id is asked for by name, or by a line "stick" */
 	bool is_wrong;	   /* its line is, and that was told */
+	bool is_needed;	   /* not by disabled sections alone */
 };
 
 /* NULL: no memory. */
