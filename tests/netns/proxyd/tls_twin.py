@@ -328,6 +328,18 @@ def test_handshakes_are_counted(binary):
         assert not any(v for k, v in got.items() if "Backend" in k), got
 
 
+def test_a_handshake_that_fails_is_no_request(binary):
+    path = AUTHORITY.path("failed.sock")
+    text = config(TCP, crt=AUTHORITY.default, server=Server(echo).port).replace("global\n", f"global\n    stats socket {path}\n", 1)
+    with Proxy(binary, text) as p:
+        with p.connect() as s:
+            s.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            read_all(s)
+        table = [r.split(",") for r in ask_api(path, "show stat").splitlines()]
+        row = dict(zip(table[0], next(r for r in table if r[1:2] == ["FRONTEND"])))
+        assert [row[k] for k in ("ssl_failed_handshake", "dreq", "ereq", "dcon", "dses")] == ["1"] + ["0"] * 4, row
+
+
 def test_certificates_and_stapled_answers_are_shown(binary):
     a = AUTHORITY
     path, cert = a.path("shown.sock"), a.make("shown.pem", ["shown.example", "*.shown.example"])
