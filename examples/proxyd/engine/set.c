@@ -340,18 +340,23 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 }
 
 /* HAProxy's default of fullconn: a tenth of what may come from the frontends. */
+static void add_fullconn(struct backend *to, const struct frontend *f, unsigned max)
+{
+	if (!to || to->proxy->set.fullconn || to->led_from == f) /* once, however many rules lead there */
+		return;
+	to->led_from = f;
+	to->fullconn += max;
+}
+
 static void set_fullconn(struct set *s, unsigned maxconn)
 {
 	for (size_t i = 0; i < s->n_frontends; i++) {
 		const struct frontend *f = &s->frontend[i];
 		unsigned max = f->maxconn ? f->maxconn : maxconn;
 
-		if (f->backend && !f->backend->proxy->set.fullconn)
-			f->backend->fullconn += max;
+		add_fullconn(f->backend, f, max);
 		for (size_t k = 0; k < f->n_switches; k++)
-			if (f->switches[k].to && f->switches[k].to != f->backend &&
-			    !f->switches[k].to->proxy->set.fullconn)
-				f->switches[k].to->fullconn += max;
+			add_fullconn(f->switches[k].to, f, max);
 	}
 	for (size_t i = 0; i < s->n_backends; i++) {
 		struct backend *b = &s->backend[i];

@@ -37,6 +37,7 @@ struct backend {
 	struct health_probe *probe;	    /* of its checks; NULL: a connection is enough */
 	unsigned number;		    /* as be_id says */
 	unsigned fullconn;		    /* so many, and its servers take their maxconn */
+	const struct frontend *led_from;    /* set_fullconn(): the last one that leads here */
 	struct backend_cookie {
 		const char *value;
 		struct server *server;

@@ -296,6 +296,29 @@ def test_a_state_file_is_taken(binary):
     assert ports == {name: 7 if name == "w" else 1 for name in said}, ports
 
 
+FULL = """
+frontend f
+    bind 127.0.0.1:{port}
+    maxconn 300
+    use_backend a if { path /1 }
+    use_backend b if { path /2 }
+    use_backend a if { path /3 }
+    default_backend b
+frontend g
+    bind 127.0.0.2:{port}
+    maxconn 200
+    use_backend a
+backend a
+backend b
+"""
+
+
+def test_a_frontend_fills_a_backend_once(binary):
+    """fullconn is a tenth of what may come, however many rules lead there."""
+    with asked(binary, FULL) as a:
+        assert [a.row(f"{b}/BACKEND", "slim") for b in "ab"] == [["50"], ["30"]]
+
+
 def test_backslashes_extra_words_and_nothing(binary):
     """Each takes what is behind it for what it is; an empty command lists them all."""
     text = MAPS.replace("[path,map_beg({map},none)]", "[path,map_regm({map},none)]")
