@@ -82,7 +82,8 @@ static bool trim(const struct conv *c, const struct expr_arg *arg, unsigned n_ar
 
 /*
  * Pieces between delimiters. field counts them as they stand, word leaves out empty ones. A negative number
- * counts from the end; `count` pieces are taken with what is between them, 0: all that follow.
+ * counts from the end; `count` pieces are taken with what is between them, 0: all that follow. Where there are
+ * fewer, it is the text to its end.
  */
 enum {
 	PIECES_FIELD,
@@ -118,8 +119,10 @@ static bool pieces(const struct conv *c, const struct expr_arg *arg, unsigned n_
 	const struct pieces all = {
 	    .t = s->text, .delimiters = arg[1].text, .words = c->data == PIECES_WORD};
 	int64_t n = 0, first, last, count = n_args > 2 ? arg[2].number : 1, i;
-	struct text piece, begin = {NULL, 0};
+	const char *begin = NULL, *end;
+	struct text piece;
 	struct pieces p = all;
+	bool rest; /* there are fewer than were wanted */
 
 	while (next_piece(&p, &piece))
 		n++;
@@ -130,17 +133,21 @@ static bool pieces(const struct conv *c, const struct expr_arg *arg, unsigned n_
 	if (arg[0].number > 0) {
 		first = arg[0].number;
 		last = count <= n - first ? first + count - 1 : n;
+		rest = count > n - first + 1;
 	} else {
 		last = n + 1 + arg[0].number;
 		first = count < last ? last - count + 1 : 1;
+		rest = count > last;
 	}
 	if (first > n || last < 1) /* a word that is not there is empty; a field has no value */
 		return c->data == PIECES_WORD && give(s, s->text.at, 0);
 	for (p = all, i = 1; next_piece(&p, &piece); i++) {
 		if (i == first)
-			begin = piece;
-		if (i == last)
-			return give(s, begin.at, (size_t)(piece.at + piece.len - begin.at));
+			begin = rest && arg[0].number < 0 ? s->text.at : piece.at;
+		if (i == last) {
+			end = rest && arg[0].number > 0 ? s->text.at + s->text.len : piece.at + piece.len;
+			return give(s, begin, (size_t)(end - begin));
+		}
 	}
 	return give(s, s->text.at, 0);
 }
@@ -392,28 +399,93 @@ static bool hex_number(const struct conv *c, const struct expr_arg *arg, unsigne
 	return true;
 }
 
-/* A string for JSON (RFC 8259, section 7); bytes beyond ASCII pass as they are. */
+/* A string for JSON (RFC 8259, section 7). json([ascii|utf8|utf8s|utf8p|utf8ps]) */
+enum {
+	JSON_UTF8 = 1,
+	JSON_SKIPS = 2, /* what is no character; without it there is no value then */
+	JSON_FIXES = 4, /* what is longer than it has to be */
+};
+
+static bool check_json(struct expr_arg *arg, unsigned n, const struct rule_memory *m, struct rule_error *e)
+{
+	static const char *const names[] = {[0] = "ascii",
+					    [JSON_UTF8] = "utf8",
+					    [JSON_UTF8 | JSON_SKIPS] = "utf8s",
+					    [JSON_UTF8 | JSON_FIXES] = "utf8p",
+					    [JSON_UTF8 | JSON_SKIPS | JSON_FIXES] = "utf8ps"};
+
+	if (!n || !arg->text.len)
+		return true;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (names[i] && !strcmp(names[i], arg->text.at)) {
+			arg->number = (int64_t)i;
+			return true;
+		}
+	return rule_fail(e, "\"%.30s\" is no encoding: write ascii, utf8, utf8s, utf8p or utf8ps", arg->text.at);
+}
+
+enum utf8 { UTF8_RIGHT, UTF8_LONG, UTF8_WRONG };
+
+/* The next character, of RFC 3629, that \u can say, and how many bytes it has or what is none of it. */
+static enum utf8 utf8_next(struct text t, uint32_t *ret, size_t *ret_len)
+{
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000, 0x200000, 0x4000000};
+	uint8_t first = (uint8_t)*t.at;
+	size_t len = first < 0x80 ? 1 : first < 0xc0 || first > 0xfd ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf8 ? 4 : first < 0xfc ? 5 : 6, i;
+
+	*ret = len < 2 ? first : first & (0x7fu >> len);
+	for (i = 1; i < len && i < t.len && ((uint8_t)t.at[i] & 0xc0) == 0x80; i++)
+		*ret = *ret << 6 | ((uint8_t)t.at[i] & 0x3f);
+	*ret_len = i;
+	if (!len || i < len || *ret > 0xffff || (*ret >= 0xd800 && *ret < 0xe000))
+		return UTF8_WRONG;
+	return *ret < least[len] ? UTF8_LONG : UTF8_RIGHT;
+}
+
+/* At most six bytes. */
+static char *put_json(char *to, uint32_t c)
+{
+	static const char short_of[] = "\"\\/\b\f\n\r\t", shorts[] = "\"\\/bfnrt";
+	const char *at = c && c < 0x80 ? strchr(short_of, (int)c) : NULL;
+
+	if (!at && c >= 0x20 && c < 0x7f) {
+		*to = (char)c;
+		return to + 1;
+	}
+	*to++ = '\\';
+	if (at) {
+		*to = shorts[at - short_of];
+		return to + 1;
+	}
+	*to++ = 'u';
+	for (int shift = 12; shift >= 0; shift -= 4)
+		*to++ = "0123456789abcdef"[c >> shift & 15];
+	return to;
+}
+
 static bool json_string(const struct conv *c, const struct expr_arg *arg, unsigned n_args,
 			struct run *r, struct sample *s)
 {
-	size_t cap = s->text.len * 6 + 1, n = 0;
-	char *p = scratch_take(&r->scratch, cap);
+	int64_t how = n_args && arg->text.len ? arg->number : 0;
+	char *p = scratch_take(&r->scratch, s->text.len * 6), *to = p;
+	uint32_t character;
+	size_t len = 1;
 
 	if (!p)
 		return false;
-	for (size_t i = 0; i < s->text.len; i++) {
-		unsigned char byte = (unsigned char)s->text.at[i];
+	for (struct text t = s->text; t.len; t.at += len, t.len -= len) {
+		enum utf8 is = UTF8_RIGHT;
 
-		if (byte == '"' || byte == '\\') {
-			p[n++] = '\\';
-			p[n++] = (char)byte;
-		} else if (byte < 0x20) {
-			n += (size_t)snprintf(p + n, cap - n, "\\u%04x", byte);
-		} else {
-			p[n++] = (char)byte;
-		}
+		if (how)
+			is = utf8_next(t, &character, &len);
+		else
+			character = (uint8_t)*t.at;
+		if (is == UTF8_RIGHT || (is == UTF8_LONG && how & JSON_FIXES))
+			to = put_json(to, character);
+		else if (!(how & JSON_SKIPS))
+			return false;
 	}
-	return give(s, p, n);
+	return give(s, p, (size_t)(to - p));
 }
 
 /* ---- Choosing ---- */
@@ -432,7 +504,7 @@ static bool compare(const struct conv *c, const struct expr_arg *arg, unsigned n
 {
 	struct sample other;
 	size_t n;
-	int order;
+	int order = 0;
 
 	if (!run_var_get(r, (unsigned)arg->number, &other) ||
 	    !sample_cast(&other, SAMPLE_STR, &r->scratch))
@@ -446,7 +518,8 @@ static bool compare(const struct conv *c, const struct expr_arg *arg, unsigned n
 		*s = sample_bool(!differs);
 		return true;
 	}
-	order = n ? memcmp(s->text.at, other.text.at, n) : 0;
+	for (size_t i = 0; i < n && !order; i++) /* how far the first that differ are from each other, as in HAProxy */
+		order = (unsigned char)s->text.at[i] - (unsigned char)other.text.at[i];
 	if (!order)
 		order = (s->text.len > other.text.len) - (s->text.len < other.text.len);
 	*s = sample_int(order);
@@ -656,7 +729,7 @@ const struct conv convs_text[] = {
     {"hex2i", "", SAMPLE_STR, SAMPLE_INT, hex_number, 0, NULL, false},
     {"host_only", "", SAMPLE_STR, SAMPLE_STR, host_or_port, 0, NULL, false},
     {"iif", "ss", SAMPLE_BOOL, SAMPLE_STR, choose, 0, NULL, false},
-    {"json", "S", SAMPLE_STR, SAMPLE_STR, json_string, 0, NULL, false},
+    {"json", "S", SAMPLE_STR, SAMPLE_STR, json_string, 0, check_json, false},
     {"language", "sS", SAMPLE_STR, SAMPLE_STR, language, 0, NULL, false},
     {"length", "", SAMPLE_STR, SAMPLE_INT, length, 0, NULL, false},
     {"lower", "", SAMPLE_STR, SAMPLE_STR, change_case, 0, NULL, false},
