@@ -51,6 +51,9 @@ vrrp_script bad {{
     script /bin/false
     interval 1
 }}
+vrrp_script empty {{
+    interval 1
+}}
 vrrp_script turned {{
     script /bin/true
     interval 1
@@ -94,7 +97,7 @@ vrrp_track_process none {{
         + instance(14, "track_script { turned weight 5 }") + instance(15, "track_script { turned weight 0 }") \
         + instance(16, "track_file { backward weight 3 }") + instance(17, "track_interface { v0 weight 9 }") \
         + instance(18, "track_interface {\n w0 weight 7\n w0 weight 3 }") + instance(19, "track_script {\n good weight 5\n good weight 7 }") \
-        + instance(20, "track_script { turned weight 5 noreverse }") + groups() + instance(13, "track_script { bad weight 0 reverse }")
+        + instance(20, "track_script { turned weight 5 noreverse }") + instance(43, "track_script { empty }") + groups() + instance(13, "track_script { bad weight 0 reverse }")
 
 
 def states(daemon, folder):

@@ -136,6 +136,13 @@ static void complete_preempt(struct conf_parse *p, struct conf_instance *i)
 	const struct diag_place *weighted;
 
 	conf_default_ms(&i->preempt_delay_ms, CONF_UNSET, 0);
+	if (i->master && i->auth_ah && i->auth_pass && i->priority != HA_VRRP_PRIORITY_OWNER) {
+		conf_warn(p, &i->at,
+			  "vrrp_instance \"%s\": with auth_type AH it may not begin as MASTER: BACKUP "
+			  "is taken. Write state BACKUP",
+			  i->name);
+		i->master = false;
+	}
 	if (i->no_preempt && i->master) {
 		conf_warn(p, &i->at,
 			  "vrrp_instance \"%s\": nopreempt has no effect with state MASTER: write "

@@ -121,6 +121,8 @@ size_t conf_find_scripts(struct conf_parse *p, struct conf_track_script *list, s
 				  track.name);
 			continue;
 		}
+		if (!script->script.argv)
+			continue; /* said of the script */
 		script->unused = false;
 		if (is_behind(&script->at, &track.at))
 			conf_warn(
@@ -146,7 +148,7 @@ void conf_check_scripts(struct conf_parse *p)
 		if (!s->script.argv)
 			conf_warn(
 			    p, &s->at,
-			    "vrrp_script \"%s\" lacks \"script COMMAND\": it counts as failed",
+			    "vrrp_script \"%s\" lacks \"script COMMAND\": nobody tracks it",
 			    s->name);
 		conf_default_ms(&s->interval_ms, CONF_UNSET, 1000);
 		conf_default_ms(&s->timeout_ms, CONF_UNSET, s->interval_ms);
@@ -156,7 +158,7 @@ void conf_check_scripts(struct conf_parse *p)
 void conf_note_unused_scripts(struct conf_parse *p)
 {
 	for (const struct conf_vrrp_script *s = p->conf->scripts; s; s = s->next)
-		if (s->unused)
+		if (s->unused && s->script.argv)
 			conf_note(p, &s->at,
 				  "nobody tracks vrrp_script \"%s\": it is not run. Write "
 				  "track_script { %s } in a vrrp_instance or vrrp_sync_group",
