@@ -106,29 +106,35 @@ static void tell_priority(const struct router *r, int priority)
 			r->conf->name);
 }
 
+static void weigh(struct router *r, uint64_t now, int32_t weight)
+{
+	const struct conf_instance *i = r->conf;
+	struct ha_vrrp_status s = {.size = sizeof(s)};
+	int before;
+
+	if (i->priority == HA_VRRP_PRIORITY_OWNER ||
+	    (!i->n_interfaces && !i->n_scripts && !i->watches.n))
+		return;
+	ha_vrrp_status(r->engine, &s);
+	track(r, now, weight);
+	before = s.priority;
+	ha_vrrp_status(r->engine, &s);
+	if (s.priority == before)
+		return;
+	log_info("(%s) Changing effective priority from %d to %d: trackers add %d to %d", i->name,
+		 before, s.priority, weight, i->priority);
+	tell_priority(r, s.priority);
+}
+
 void tracks_apply(struct vrrp *v)
 {
 	uint64_t now = loop_now_ns(v->loop);
 
 	for (size_t n = 0; n < v->n_routers; n++) {
-		struct router *r = &v->routers[n];
-		const struct conf_instance *i = r->conf;
-		struct ha_vrrp_status s = {.size = sizeof(s)};
-		struct verdict j = judge(v, i);
-		int before;
+		struct verdict j = judge(v, v->routers[n].conf);
 
-		set_faults(r, now, j.faults);
-		if (i->priority == HA_VRRP_PRIORITY_OWNER ||
-		    (!i->n_interfaces && !i->n_scripts && !i->watches.n))
-			continue;
-		ha_vrrp_status(r->engine, &s);
-		track(r, now, j.weight);
-		before = s.priority;
-		ha_vrrp_status(r->engine, &s);
-		if (s.priority == before)
-			continue;
-		log_info("(%s) Changing effective priority from %d to %d: trackers add %d to %d",
-			 i->name, before, s.priority, j.weight, i->priority);
-		tell_priority(r, s.priority);
+		/* Weights first: who leaves FAULT tells the priority that it has from now on. */
+		weigh(&v->routers[n], now, j.weight);
+		set_faults(&v->routers[n], now, j.faults);
 	}
 }
