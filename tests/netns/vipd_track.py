@@ -97,7 +97,8 @@ vrrp_track_process none {{
         + instance(14, "track_script { turned weight 5 }") + instance(15, "track_script { turned weight 0 }") \
         + instance(16, "track_file { backward weight 3 }") + instance(17, "track_interface { v0 weight 9 }") \
         + instance(18, "track_interface {\n w0 weight 7\n w0 weight 3 }") + instance(19, "track_script {\n good weight 5\n good weight 7 }") \
-        + instance(20, "track_script { turned weight 5 noreverse }") + instance(43, "track_script { empty }") + groups() + instance(13, "track_script { bad weight 0 reverse }")
+        + instance(20, "track_script { turned weight 5 noreverse }") + instance(43, "track_script { empty }") \
+        + instance(44, "track_file { number weight 1 }").replace("priority 100", "priority 255") + instance(45, "track_file { number weight 2 }").replace("priority 100", "priority 255") + groups() + instance(13, "track_script { bad weight 0 reverse }")
 
 
 def states(daemon, folder):

@@ -131,6 +131,26 @@ static const struct diag_place *first_weight(const struct conf_instance *i)
 	return NULL;
 }
 
+/* As in keepalived: a file with weight 1, which is none, counts as one with weight 0, others not at all. */
+static void weigh_owner(struct conf_parse *p, struct conf_instance *i, const struct diag_place *at)
+{
+	size_t n = 0;
+
+	conf_warn(p, at,
+		  "vrrp_instance \"%s\": a weight moves nothing with priority 255, and a track_file "
+		  "with weight 1 is a fault by any number but 0. Write a lower priority",
+		  i->name);
+	for (size_t t = 0; t < i->watches.n; t++) {
+		struct conf_track_watch w = i->watches.at[t];
+
+		if (w.kind == CONF_WATCH_FILE && w.weight == 1)
+			w.weight = 0;
+		if (w.kind != CONF_WATCH_FILE || !w.weight)
+			i->watches.at[n++] = w;
+	}
+	i->watches.n = n;
+}
+
 static void complete_preempt(struct conf_parse *p, struct conf_instance *i)
 {
 	const struct diag_place *weighted;
@@ -158,11 +178,7 @@ static void complete_preempt(struct conf_parse *p, struct conf_instance *i)
 	}
 	weighted = first_weight(i);
 	if (weighted && i->priority == HA_VRRP_PRIORITY_OWNER)
-		conf_note(
-		    p, weighted,
-		    "vrrp_instance \"%s\": a weight moves nothing with priority 255: an owner is "
-		    "always MASTER. Write a lower priority",
-		    i->name);
+		weigh_owner(p, i, weighted);
 	else if (weighted && i->no_preempt)
 		conf_note(p, weighted,
 			  "vrrp_instance \"%s\": a weight moves nothing with nopreempt: the other "
