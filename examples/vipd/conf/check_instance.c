@@ -377,6 +377,50 @@ static void complete_priority(struct conf_parse *p, struct conf_instance *i)
 	conf_default_int(&i->priority, CONF_UNSET, i->master ? HA_VRRP_PRIORITY_OWNER : 100);
 }
 
+/* Without a weight, whatever a track_interface says of it. */
+static void track_device(struct conf_parse *p, struct conf_instance *i, const char *name,
+			 const struct diag_place *at)
+{
+	struct conf_track_interface one = {.name = name, .weight = CONF_NO_WEIGHT, .at = *at};
+
+	if (!name || !*name || !strcmp(name, i->home))
+		return;
+	for (size_t t = 0; t < i->n_interfaces; t++) {
+		struct conf_track_interface *k = &i->interfaces[t];
+
+		if (strcmp(k->name, name) != 0)
+			continue;
+		if (k->weight != CONF_NO_WEIGHT)
+			conf_note(p, &k->at,
+				  "\"%s\" counts without a weight: line %u needs it. Write no_track there",
+				  name, at->line);
+		one.at = k->at;
+		*k = one;
+		return;
+	}
+	i->interfaces = conf_grow(p->memory, i->interfaces, i->n_interfaces, sizeof(one));
+	i->interfaces[i->n_interfaces++] = one;
+}
+
+/* As in keepalived: the links that its addresses, routes and rules are on, unless they have no_track. */
+static void track_devices(struct conf_parse *p, struct conf_instance *i)
+{
+	for (size_t a = 0; a < i->n_addresses; a++)
+		if (!i->addresses[a].no_track)
+			track_device(p, i, i->addresses[a].dev, &i->addresses[a].at);
+	for (size_t r = 0; r < i->n_routes; r++)
+		if (!i->routes[r].no_track)
+			track_device(p, i, i->routes[r].dev, &i->routes[r].at);
+	for (size_t r = 0; r < i->n_rules; r++) {
+		const struct conf_rule *rule = &i->rules[r];
+
+		if (rule->no_track)
+			continue;
+		track_device(p, i, rule->rule.iif, &rule->at);
+		track_device(p, i, rule->rule.oif, &rule->at);
+	}
+}
+
 static bool complete_instance(struct conf_parse *p, struct conf_instance *i)
 {
 	const struct conf_globals *g = &p->conf->globals;
@@ -400,6 +444,7 @@ static bool complete_instance(struct conf_parse *p, struct conf_instance *i)
 	complete_advert(p, i);
 	complete_garp(&g->garp, &i->garp);
 	i->n_interfaces = conf_find_interfaces(p, i->interfaces, i->n_interfaces, i->home);
+	track_devices(p, i);
 	i->n_scripts = conf_find_scripts(p, i->scripts, i->n_scripts);
 	conf_find_watches(p, &i->watches);
 	complete_strict(p, i);

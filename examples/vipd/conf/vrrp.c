@@ -553,7 +553,8 @@ static const struct conf_keyword instance_words[] = {
      .doc = "How long a lower priority is left in peace."},
     {"track_interface", set_track_interface, .block = &conf_list,
      .form = "{ INTERFACE [weight -253..253] [reverse] ... }",
-     .doc = "Other interfaces whose failure is a fault, or moves the priority."},
+     .doc = "Other interfaces whose failure is a fault, or moves the priority. Those that addresses, "
+	    "routes and rules without no_track are on are tracked anyhow."},
     {"track_script", set_track_script, .block = &conf_list,
      .form = "{ SCRIPT [weight -253..253] [reverse|noreverse] ... }",
      .doc = "A vrrp_script whose failure is a fault, or moves the priority. What is not written is "
