@@ -249,8 +249,6 @@ static void on_leave(struct loop *l, void *userdata)
 
 	if (d->grace_ns)
 		drain(d);
-	else if (engine_steer_aside(d->engine))
-		loop_arm(d->leave, loop_now_ns(d->loop) + LEAVE_NS);
 	else
 		engine_drain(d->engine);
 }

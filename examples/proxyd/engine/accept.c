@@ -218,37 +218,15 @@ static void take_queue(struct worker *w, struct socket_handle *l)
 	l->paused = false;
 }
 
-static void close_socket(struct worker *w, struct socket_handle *h)
-{
-	take_queue(w, h);
-	close(h->h.fd);
-	h->h.fd = -1;
-}
-
-/* One right behind the other, as the kernel gives new connections to those that are left; see steer.c. */
+/* One right behind the other, as the kernel gives new connections to those that are left. */
 static void close_sockets(struct worker *w, struct listener *l)
 {
-	unsigned n = w->engine->n_workers;
-
-	if (l->n_successors && l->n_successors < n) {
-		close_socket(w, &l->socket[0]);
-		listener_steer_first(l);
-		return;
+	listener_steer_past(l, w->engine->n_workers);
+	for (unsigned i = 0; i < w->engine->n_workers; i++) {
+		take_queue(w, &l->socket[i]);
+		close(l->socket[i].h.fd);
+		l->socket[i].h.fd = -1;
 	}
-	listener_steer_past(l, n);
-	for (unsigned i = 0; i < n; i++)
-		close_socket(w, &l->socket[i]);
-}
-
-/* From the last one on: what stands in front of them stays there. */
-void listener_close_rest(struct worker *w, struct listener *l)
-{
-	unsigned n = w->engine->n_workers;
-
-	if (atomic_fetch_add(&l->n_left, 1) + 1 < n)
-		return;
-	while (n-- && l->socket[n].h.fd >= 0)
-		close_socket(w, &l->socket[n]);
 }
 
 void listener_retire(struct worker *w, struct listener *l)

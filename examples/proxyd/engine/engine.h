@@ -68,8 +68,6 @@ void engine_place(struct engine *e, const cpu_set_t *map);
  * a handshake here is accepted here. That process takes the order back when this one has gone.
  */
 void engine_steer_away(struct engine *e);
-/* Behind that by the time a handshake takes. True: as much again is to pass until engine_drain(). */
-bool engine_steer_aside(struct engine *e);
 void engine_steer_back(struct engine *e);
 
 /* No new connections; `idle` is called when the last one has ended. */

@@ -115,7 +115,7 @@ struct worker {
 	_Alignas(CACHE_LINE) _Atomic unsigned poke;
 	pthread_mutex_t lock;
 	STAILQ_HEAD(, command) commands;
-	struct command aside, drain, leave; /* they must reach it, memory or not */
+	struct command drain, leave; /* they must reach it, memory or not */
 	struct handed {
 		bool closed; /* no more come */
 		unsigned n;
@@ -175,7 +175,7 @@ struct engine {
 	struct forwards *forwards;
 	struct mails *mails;
 	bool ending;		 /* no worker is left */
-	bool started, aside, draining, idle_told;
+	bool started, draining, idle_told;
 	_Atomic unsigned n_drained; /* workers without listeners and sessions, while draining */
 };
 

@@ -116,7 +116,6 @@ struct listener {
 	struct socket_handle *socket; /* one per worker */
 	unsigned n_successors;	      /* sockets of the process that takes over */
 	atomic_uint n_retired;	      /* workers that take no more */
-	atomic_uint n_left;	      /* workers that are done with it */
 };
 
 /* What was changed at run time: a server that came, or one that went. */

@@ -4,10 +4,6 @@
  * give new connections to the successor's sockets a while before ours are closed. It has the sockets of one address
  * (SO_REUSEPORT) in the order of their listen(): ours come first, behind them the successor's. Those in another network
  * namespace are not counted: the first of the successor's gets all.
- *
- * A successor with fewer sockets than ours is in the way of our closing them: the kernel has no index left that is one of
- * the successor's before and after a close. So we step aside first: our first one is closed, which puts one of the successor's in
- * front, and that gets all; what the kernel gave to the rest of ours in between is waited for, and accepted.
  */
 #include "control.h"
 #include "worker.h"
@@ -111,7 +107,7 @@ static unsigned count_successors(int fd, unsigned ours)
 	struct group g;
 	unsigned all = group_of(fd, &g) ? count_listening(&g) : 0;
 
-	return all == ours ? 0 : all > ours ? all - ours : 1;
+	return all > ours ? all - ours : 1;
 }
 
 static bool steerable(const struct listener *l)
@@ -126,39 +122,19 @@ void engine_steer_away(struct engine *e)
 	LIST_FOREACH (l, &e->listeners, entry)
 		if (steerable(l)) {
 			l->n_successors = count_successors(l->socket[0].h.fd, e->n_workers);
-			if (l->n_successors)
-				steer(l->socket[0].h.fd, e->n_workers, l->n_successors);
+			steer(l->socket[0].h.fd, e->n_workers, l->n_successors);
 		}
-}
-
-bool engine_steer_aside(struct engine *e)
-{
-	struct listener *l;
-	bool any = false;
-
-	LIST_FOREACH (l, &e->listeners, entry)
-		any |= l->n_successors && l->n_successors < e->n_workers;
-	for (unsigned i = 0; any && !e->aside && i < e->n_workers; i++)
-		worker_post_own(e->worker[i], &e->worker[i]->aside, worker_step_aside, NULL);
-	any &= !e->aside;
-	e->aside = true;
-	return any;
 }
 
 /*
  * The kernel puts the last socket, one of the successor's, where the closed one was: behind ours one less is left at each
- * close. What is left behind them until our last one is closed gets all.
+ * close. What is left behind them until our last one is closed gets all. (Nothing, where the successor has fewer sockets:
+ * then some connections begin at those of ours that are still to be closed.)
  */
 void listener_steer_past(const struct listener *l, unsigned ours)
 {
-	if (l->n_successors && l->n_successors >= ours)
+	if (l->n_successors >= ours)
 		steer(l->socket[0].h.fd, ours, l->n_successors - ours + 1);
-}
-
-/* Our first one was closed: one of the successor's is there, and stays. */
-void listener_steer_first(const struct listener *l)
-{
-	steer(l->socket[1].h.fd, 0, 1);
 }
 
 void engine_steer_back(struct engine *e)

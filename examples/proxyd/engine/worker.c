@@ -196,24 +196,11 @@ void worker_adopt(struct worker *w, void *arg)
 	set_let_go(w, last);
 }
 
-static void retire_all(struct worker *w)
-{
-	for (size_t i = 0; w->set && i < w->set->n_listeners; i++)
-		listener_retire(w, w->set->listener[i].listener);
-}
-
-void worker_step_aside(struct worker *w, void *unused)
-{
-	handover_end(w);
-	retire_all(w);
-}
-
 void worker_drain(struct worker *w, void *unused)
 {
 	handover_end(w);
-	retire_all(w);
 	for (size_t i = 0; w->set && i < w->set->n_listeners; i++)
-		listener_close_rest(w, w->set->listener[i].listener);
+		listener_retire(w, w->set->listener[i].listener);
 	w->draining = true;
 	spent_drop(w);
 	w->drain_ns = w->now_ns;

@@ -36,7 +36,6 @@ void worker_ring(struct worker *w);
 
 /* Commands. */
 void worker_adopt(struct worker *w, void *set);
-void worker_step_aside(struct worker *w, void *unused); /* before that, see steer.c */
 void worker_drain(struct worker *w, void *unused);
 void worker_quit(struct worker *w, void *unused);
 
@@ -169,8 +168,6 @@ void listener_add(struct worker *w, struct socket_handle *l);
  * sockets of all.
  */
 void listener_retire(struct worker *w, struct listener *l);
-/* Each worker says so once, after that, when it ends: what the last one finds open is closed. */
-void listener_close_rest(struct worker *w, struct listener *l);
 
 /* Accepts again where accepting was paused. */
 void listeners_resume(struct worker *w);
@@ -184,7 +181,6 @@ struct endpoint endpoint_of(const struct sockaddr_storage *a);
 
 /* New connections go to the successor's sockets, if there is one, also while the `ours` of this process are closed. */
 void listener_steer_past(const struct listener *l, unsigned ours);
-void listener_steer_first(const struct listener *l);
 
 /* ---- session_begin.c ---- */
 

@@ -271,29 +271,6 @@ def test_a_chain_of_processes_loses_nobody(binary):
             p.close()
 
 
-def test_a_successor_with_fewer_threads_loses_nobody(binary):
-    """Its sockets are too few to take the place of all of the one before: again and again, from more threads to one."""
-    if not shutil.which("wrk"):
-        print("no wrk here: apt-get install wrk")
-        return
-    old = Proxy(binary, ONE_ANSWER.replace("{threads}", "4"))
-    port = old.port
-    load = subprocess.Popen(["wrk", "-t1", "-c40", "-d12", "-H", "Connection: close", f"http://127.0.0.1:{port}/"], stdout=subprocess.PIPE, text=True)
-    try:
-        for n in (1, 4, 3, 1, 4, 2, 1, 3, 1):
-            time.sleep(0.1)
-            new = Proxy(binary, ONE_ANSWER.replace("{threads}", str(n)), port=port, args=("-sf", str(old.process.pid)))
-            assert old.wait_end() == 0
-            old.close()
-            old = new
-        said = load.communicate(timeout=WAIT)[0]
-        assert "errors" not in said and int(said.split(" requests in")[0].split()[-1]) > 1000, said
-        assert listening(port) == {1}
-    finally:
-        load.kill()
-        old.close()
-
-
 def test_a_successor_spreads_new_connections_from_the_first_one_on(binary):
     text = ONE_ANSWER.replace("{threads}", "2").replace("string ok", "lf-string %[thread]")
     with Proxy(binary, text.replace("%[thread]", "old")) as old:
