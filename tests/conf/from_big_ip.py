@@ -35,11 +35,11 @@ with tempfile.TemporaryDirectory() as name:
     (folder / "haproxy.cfg").write_text(blocks["haproxy"].replace("/etc/haproxy/", f"{folder}/"))
     (folder / "keepalived.conf").write_text(blocks["keepalived"].replace("/etc/keepalived/active.sh", "/bin/true"))  # which is there
 
-    said = accepted(proxyd, "-c", "-f", str(folder / "haproxy.cfg"))
+    said = accepted(proxyd, "-c", "-L", "lb1", "-f", str(folder / "haproxy.cfg"))
     if said != "Configuration file is valid\n":
         failed.append(f"proxyd has remarks:\n{said}")
     if shutil.which("haproxy"):
-        accepted("haproxy", "-c", "-f", str(folder / "haproxy.cfg"))
+        accepted("haproxy", "-c", "-L", "lb1", "-f", str(folder / "haproxy.cfg"))
     for node in ("lb1", "lb2"):
         said = accepted(vipd, "-t", "-i", node, "-f", str(folder / "keepalived.conf"))
         said = re.sub(r".*: notice: there is no interface .*\n.*\n.*\n", "", said)  # it depends on the machine

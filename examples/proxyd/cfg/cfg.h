@@ -474,13 +474,23 @@ struct cfg_mailers {
 	STAILQ_HEAD(, cfg_mailer) list;
 };
 
-/* A section `peers`, of which its tables alone are used: the lines of what may stand in it once; 0: none yet. */
+struct cfg_peer {
+	STAILQ_ENTRY(cfg_peer) next;
+	const char *name;
+	struct cfg_addr addr;
+};
+
+/* A section `peers`; the lines of what may stand in it once; 0: none yet. */
 struct cfg_peers {
 	STAILQ_ENTRY(cfg_peers) next;
 	struct diag_place at;
 	const char *name;
-	unsigned local_line, bind_line;
+	const char *local;    /* this process, by its name there; NULL: it shares nothing */
+	struct cfg_addr addr; /* its own */
+	STAILQ_HEAD(, cfg_peer) list; /* with this process */
+	unsigned local_line, bind_line, tls_line;
 	bool any; /* it has lines */
+	bool disabled;
 };
 
 /* "peers NAME" of a stick-table. */
@@ -488,6 +498,7 @@ struct cfg_peers_use {
 	STAILQ_ENTRY(cfg_peers_use) next;
 	struct diag_place at;
 	const char *name;
+	const struct table_ref *ref; /* the table */
 	const struct cfg_proxy *by; /* NULL: a section peers */
 };
 

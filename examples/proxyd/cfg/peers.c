@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sections `peers`: nothing is shared with them, but their tables are there, and what HAProxy refuses in one is refused. */
+/* Sections `peers`: with whom stick tables are shared. */
 #include "cfg/read.h"
 
 #include <ctype.h>
@@ -34,6 +34,7 @@ void begin_peers(struct reader *r)
 		return;
 	r->peers->at = place_at(r, 0);
 	r->peers->name = keep_word(r, 1);
+	STAILQ_INIT(&r->peers->list);
 	STAILQ_INSERT_TAIL(&r->cfg->peers, r->peers, next);
 }
 
@@ -57,6 +58,25 @@ void kw_localpeer(struct reader *r, size_t first, const void *data)
 		r->no_memory = true;
 }
 
+/* Words of TLS, which is not spoken to peers. */
+static void look_for_tls(struct reader *r, size_t i)
+{
+	for (; r->peers && i < r->line->n; i++)
+		if (!strcmp(word_at(r, i), "ssl"))
+			r->peers->tls_line = place_at(r, 0).line;
+}
+
+static void add_peer(struct reader *r, const char *name, const struct cfg_addr *addr)
+{
+	struct cfg_peer *p = keep(r, sizeof(*p));
+
+	if (!p)
+		return;
+	p->name = name;
+	p->addr = *addr;
+	STAILQ_INSERT_TAIL(&r->peers->list, p, next);
+}
+
 /*
  * "peer" (`data` is something) and "server": NAME ADDRESS:PORT and words of a server. "server" has no address when it is
  * the local one, for which a "bind" stands.
@@ -64,12 +84,13 @@ void kw_localpeer(struct reader *r, size_t first, const void *data)
 void kw_peer(struct reader *r, size_t first, const void *data)
 {
 	const char *name = word_at(r, first);
-	bool local = is_local(name), has_address = data || !local;
-	struct address a;
+	bool local = is_local(name), has_address = data || !local, ok = true;
+	struct address a = {0};
 
 	if (!r->peers)
 		return;
 	r->peers->any = true;
+	look_for_tls(r, first + 1);
 	if (local && r->peers->local_line)
 		say(r, DIAG_ERROR, first, "\"%s\" is this process, and named in line %u already", name, r->peers->local_line);
 	else if (local)
@@ -77,18 +98,28 @@ void kw_peer(struct reader *r, size_t first, const void *data)
 	if (data && r->peers->bind_line)
 		say(r, DIAG_ERROR, first - 1, "beside the \"bind\" in line %u: write \"server\", the local one without an address", r->peers->bind_line);
 	else if (has_address && *word_at(r, first + 1))
-		read_address(r, first + 1, word_at(r, first + 1), ADDR_PORT | ADDR_NO_LOOKUP, &a);
+		ok = read_address(r, first + 1, word_at(r, first + 1), ADDR_PORT | ADDR_UNRESOLVED, &a);
+	if (local)
+		r->peers->local = keep_word(r, first);
+	if (local && a.addr.len)
+		r->peers->addr = a.addr;
+	else if (!local && a.addr.len)
+		add_peer(r, keep_word(r, first), &a.addr);
+	else if (!local && ok)
+		say(r, DIAG_WARNING, first + 1, "\"%s\" has no address that is known: nothing is shared with it", name);
 	cfg_server_words(r, first + (has_address ? 2 : 1));
 }
 
 void kw_peers_disabled(struct reader *r, size_t first, const void *data)
 {
 	if (r->peers)
-		r->peers->any = true; /* it needs no peer then */
+		r->peers->any = r->peers->disabled = true; /* it needs no peer then */
 }
 
 void kw_peers_bind(struct reader *r, size_t first, const void *data)
 {
+	struct address a;
+
 	if (!r->peers)
 		return;
 	r->peers->any = true;
@@ -96,16 +127,21 @@ void kw_peers_bind(struct reader *r, size_t first, const void *data)
 		say(r, DIAG_ERROR, first, "there is a \"bind\" in line %u: a section \"peers\" has one", r->peers->bind_line);
 	else
 		r->peers->bind_line = place_at(r, 0).line;
+	if (read_address(r, first, word_at(r, first), ADDR_LISTEN, &a))
+		r->peers->addr = a.addr;
+	look_for_tls(r, first + 1);
 	cfg_bind_words(r, first + 1);
 }
 
 void kw_peers_bind_words(struct reader *r, size_t first, const void *data)
 {
+	look_for_tls(r, first);
 	cfg_bind_words(r, first);
 }
 
 void kw_peers_server_words(struct reader *r, size_t first, const void *data)
 {
+	look_for_tls(r, first);
 	cfg_server_words(r, first);
 }
 
@@ -123,7 +159,7 @@ void kw_peers_table(struct reader *r, size_t first, const void *data)
 		cfg_define_table(r, first + 1, "table NAME", name);
 }
 
-void cfg_peers_use(struct reader *r, size_t i)
+void cfg_peers_use(struct reader *r, size_t i, const struct table_ref *ref)
 {
 	struct cfg_peers_use *use = keep(r, sizeof(*use));
 
@@ -131,13 +167,38 @@ void cfg_peers_use(struct reader *r, size_t i)
 		return;
 	use->at = place_at(r, i);
 	use->name = keep_word(r, i);
+	use->ref = ref;
 	use->by = r->proxy;
 	STAILQ_INSERT_TAIL(&r->cfg->peers_uses, use, next);
+}
+
+/* Whether it shares, and if not, why. */
+static void check_section(struct reader *r, struct cfg_peers *p)
+{
+	const char *why = NULL;
+
+	r->peers = p;
+	if (p->disabled)
+		p->local = NULL;
+	else if (p->any && p->tls_line)
+		why = "speaks TLS, which this version does not to peers";
+	else if (!STAILQ_EMPTY(&p->list) && (!p->local || !p->addr.len))
+		why = "has no line, or no address, for this process: write one with its name, as -L, localpeer or the host has it";
+	if (why)
+		diag_add(r->diag, DIAG_WARNING, &p->at, "the section \"peers %s\" %s: its tables are not shared", p->name, why);
+	if (why || !p->addr.len)
+		p->local = NULL;
+	if (p->local)
+		add_peer(r, p->local, &p->addr);
 }
 
 void cfg_peers_check(struct reader *r)
 {
 	const struct cfg_peers_use *use;
+	struct cfg_peers *section;
+
+	STAILQ_FOREACH (section, &r->cfg->peers, next)
+		check_section(r, section);
 
 	STAILQ_FOREACH (use, &r->cfg->peers_uses, next) {
 		const struct cfg_peers *p = find_peers(r->cfg, use->name);

@@ -121,7 +121,7 @@ static bool read_store(struct reader *r, size_t i, struct table_def *def)
 }
 
 /* A word and its value, which stands at *i. False: told. */
-static bool read_word(struct reader *r, const char *word, size_t *i, struct table_def *def)
+static bool read_word(struct reader *r, const char *word, size_t *i, const struct table_ref *ref, struct table_def *def)
 {
 	size_t value = *i;
 
@@ -139,27 +139,27 @@ static bool read_word(struct reader *r, const char *word, size_t *i, struct tabl
 	if (!strcmp(word, "store"))
 		return read_store(r, value, def);
 	if (!strcmp(word, "peers")) {
-		cfg_peers_use(r, value);
-		say(r, DIAG_WARNING, value,
-		    "tables are not shared with peers in this version: limits hold for each balancer by itself, and after a failover tables begin empty");
+		cfg_peers_use(r, value, ref);
 		return true;
 	}
 	if (!strcmp(word, "srvkey") || !strcmp(word, "write-to")) {
-		say(r, DIAG_WARNING, value - 1, "\"%s\" speaks to peers, with which tables are not shared in this version: ignored", word);
+		say(r, DIAG_WARNING, value - 1, "\"%s\" has no effect: %s", word,
+		    *word == 's' ? "peers are told the number of a server, which is the same where the lines are"
+				 : "what peers tell goes into the table itself");
 		return true;
 	}
 	say(r, DIAG_ERROR, value - 1, "\"%s\" is not known here: type, size, expire, nopurge, store and peers are", word);
 	return false;
 }
 
-static bool read_table(struct reader *r, size_t i, const char *what, struct table_def *def)
+static bool read_table(struct reader *r, size_t i, const char *what, const struct table_ref *ref, struct table_def *def)
 {
 	bool has_type = false;
 
 	while (i < r->line->n) {
 		const char *word = word_at(r, i++);
 
-		if (!read_word(r, word, &i, def))
+		if (!read_word(r, word, &i, ref, def))
 			return false;
 		has_type |= !strcmp(word, "type");
 	}
@@ -177,7 +177,7 @@ void cfg_define_table(struct reader *r, size_t i, const char *what, const char *
 	memset(&def, 0, sizeof(def)); /* definitions are compared as bytes */
 	if (!ref)
 		return;
-	ref->is_wrong = !read_table(r, i, what, &def);
+	ref->is_wrong = !read_table(r, i, what, ref, &def);
 	if (ref->is_wrong)
 		return;
 	if (ref->table) {

@@ -20,6 +20,7 @@
 #include "engine/log/mail.h"
 #include "engine/log/forward.h"
 #include "engine/log/ring.h"
+#include "engine/peers/peers.h"
 #include "worker.h"
 #include "rules/map.h"
 
@@ -56,6 +57,8 @@ int engine_new(const struct engine_opts *o, struct engine **ret)
 		r = checks_new(e);
 	if (!r)
 		r = rings_new(&e->rings);
+	if (!r)
+		r = peers_new(&e->peers);
 	if (!r)
 		r = forwards_new(&e->forwards);
 	if (!r)
@@ -228,10 +231,11 @@ int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_
 	set = set_new(e, cfg, NULL, 0, maxconn, ret_error, cap);
 	if (!set)
 		return -EINVAL;
-	if (!forwards_sync(e->forwards, cfg, ret_error, cap)) {
+	if (!peers_prepare(e->peers, cfg, ret_error, cap) || !forwards_sync(e->forwards, cfg, ret_error, cap)) {
 		set_free(set, false);
 		return -EINVAL;
 	}
+	peers_sync(e->peers, cfg, loop_clock_ns());
 	if (rings_sync(e->rings, cfg, loop_clock_ns()) < 0)
 		log_err("rings: out of memory: some log lines go nowhere");
 	e->spread_checks = cfg->global.spread_checks;
@@ -309,6 +313,7 @@ void engine_drain(struct engine *e)
 		return;
 	e->draining = true;
 	forwards_drain(e->forwards, loop_clock_ns());
+	peers_drain(e->peers, loop_clock_ns());
 	for (unsigned i = 0; i < e->n_workers; i++)
 		worker_post_own(e->worker[i], &e->worker[i]->drain, worker_drain, NULL);
 }
@@ -338,6 +343,7 @@ void engine_free(struct engine *e)
 	resolve_free(e);
 	forwards_free(e->forwards);
 	rings_free(e->rings);
+	peers_free(e->peers);
 	mails_free(e->mails);
 	if (e->wake_fd >= 0)
 		close(e->wake_fd);
@@ -370,7 +376,7 @@ static int hear_workers(void *engine, uint64_t now_ns)
 		STAILQ_REMOVE_HEAD(&e->sets, entry);
 		set_free(s, false);
 	}
-	if (e->draining && !e->idle_told && atomic_load(&e->n_drained) == e->n_workers) {
+	if (e->draining && !e->idle_told && atomic_load(&e->n_drained) == e->n_workers && !peers_are_busy(e->peers)) {
 		e->idle_told = true;
 		if (e->opts.idle)
 			e->opts.idle(e->opts.userdata);
@@ -404,8 +410,25 @@ LOOP_JOINS(rings)
 LOOP_JOINS(forwards)
 LOOP_JOINS(mails)
 
+static uint64_t peers_due(const void *engine)
+{
+	return peers_deadline(((const struct engine *)engine)->peers);
+}
+
+/* Draining ends when a successor knows the tables. */
+static int run_peers(void *engine, uint64_t now_ns)
+{
+	struct engine *e = engine;
+	int r = peers_dispatch(e->peers, now_ns);
+
+	if (e->draining && !e->idle_told && !peers_are_busy(e->peers))
+		engine_wake(e);
+	return r;
+}
+
 int engine_join(struct engine *e, struct loop *l)
 {
+	const struct loop_object peers = {"peers", peers_fd(e->peers), peers_due, run_peers, e};
 	const struct loop_object workers = {.name = "engine", .fd = e->wake_fd, .dispatch = hear_workers, .object = e};
 	const struct loop_object checks = {"health", health_engine_fd(e->health), checks_due, run_checks, e};
 	int r = loop_add_object(l, &workers, NULL);
@@ -416,6 +439,8 @@ int engine_join(struct engine *e, struct loop *l)
 		r = dns_join(e->dns, "resolvers", l, NULL);
 	if (!r)
 		r = rings_join(e->rings, "rings", l, NULL);
+	if (!r)
+		r = loop_add_object(l, &peers, NULL);
 	if (!r)
 		r = forwards_join(e->forwards, "log-forward", l, NULL);
 	if (!r)

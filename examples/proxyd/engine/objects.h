@@ -40,6 +40,7 @@ struct forwards;
 struct http_worker;
 struct mails;
 struct rings;
+struct peers;
 
 /* Of a timer. */
 enum timer_owner {
@@ -172,6 +173,7 @@ struct engine {
 	uint64_t n_refused; /* ever */
 	int log_fd[3];		 /* as a worker's */
 	struct rings *rings;
+	struct peers *peers;
 	struct forwards *forwards;
 	struct mails *mails;
 	bool ending;		 /* no worker is left */

@@ -304,7 +304,7 @@ void backend_stick_response(const struct backend *b, struct run *r, const struct
 
 		if (!e)
 			continue;
-		table_set(stick->table->table, e, table_at(TABLE_SERVER_ID), backend_server_id(b, server));
+		table_set(stick->table->table, e, table_at(TABLE_SERVER_ID), backend_server_id(b, server), r->now_ns);
 		table_release(stick->table->table, e);
 	}
 }

@@ -46,12 +46,12 @@ static void drop_sticks(struct rule_store *store)
 	store->n_sticks = 0;
 }
 
-void rule_store_stick(struct rule_store *store, unsigned server)
+void rule_store_stick(struct rule_store *store, unsigned server, uint64_t now_ns)
 {
 	for (unsigned i = 0; server && i < store->n_sticks; i++) {
 		struct stick_hold *h = &store->stick[i];
 
-		table_set(h->table, h->entry, table_at(TABLE_SERVER_ID), server);
+		table_set(h->table, h->entry, table_at(TABLE_SERVER_ID), server, now_ns);
 		h->made_ns = 0;
 	}
 	drop_sticks(store);

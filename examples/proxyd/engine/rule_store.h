@@ -51,7 +51,7 @@ void rule_store_end(struct rule_store *store);
 struct captures *rule_store_captures(struct rule_store *store, const struct capture_slots *slots);
 
 /* The server is found: sticks remember it by this number; 0: they do not. */
-void rule_store_stick(struct rule_store *store, unsigned server);
+void rule_store_stick(struct rule_store *store, unsigned server, uint64_t now_ns);
 
 /* NULL: no memory. */
 struct rule_store *rule_store_get(struct rule_store **store);

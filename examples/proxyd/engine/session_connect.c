@@ -82,7 +82,7 @@ static void connected(struct worker *w, struct session *s)
 	s->conn.side[CONN_SERVER].readable = s->handle[CONN_SERVER].tls || s->seeker.server->socks;
 	s->inspects_answer = session_inspects_answer(s);
 	if (s->store && s->store->n_sticks)
-		rule_store_stick(s->store, backend_stick_id(s->seeker.backend, s->seeker.server));
+		rule_store_stick(s->store, backend_stick_id(s->seeker.backend, s->seeker.server), w->now_ns);
 	if (s->frontend->proxy->set.logasap && s->frontend->tcplog && !s->logged) {
 		s->logged = true;
 		session_log(w, s, true);

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/queue.h>
 #include <sys/random.h>
 
@@ -16,23 +17,21 @@
 #define SHARD_AT 4096 /* entries: a smaller table is one shard */
 #define MS UINT64_C(1000000)
 
-/* Events of a period and of the one before it: what is read slides between them. */
-struct rate {
-	uint64_t since_ms;
-	uint32_t now, before;
-};
-
 struct table_entry {
 	TAILQ_ENTRY(table_entry) age;
 	struct table_entry *next; /* of its bucket */
 	uint64_t hash, used_ns;
-	uint32_t holders, key_len;
+	uint32_t holders;
+	uint16_t key_len;
+	bool changed; /* peers are to hear of it */
+	bool is_own;  /* the last change was made here, while it was shared */
 	uint64_t data[]; /* of what is stored, then the key */
 };
 
 struct shard {
 	_Alignas(64) pthread_mutex_t lock;
 	TAILQ_HEAD(ages, table_entry) ages; /* unused longest first */
+	size_t n_changed;
 	struct table_entry **bucket;
 	size_t n_buckets, n; /* a power of 2 */
 };
@@ -47,6 +46,8 @@ struct table {
 	unsigned n_words;
 	uint64_t seed;
 	_Atomic unsigned used;
+	_Atomic int wake_fd; /* -1: it is not shared */
+	_Atomic bool has_woken;
 	struct shard shard[SHARDS_MAX];
 };
 
@@ -102,6 +103,7 @@ static struct table *table_new(const char *name, const struct table_def *def)
 	memset(t, 0, sizeof(*t));
 	t->name = strdup(name);
 	t->def = *def;
+	t->wake_fd = -1;
 	t->n_shards = def->size < SHARD_AT ? 1 : SHARDS_MAX;
 	for (int d = 0; d < TABLE_N_DATA; d++)
 		if (is_stored(t, d)) {
@@ -307,6 +309,7 @@ static void drop(struct table *t, struct shard *s, struct table_entry *e)
 	*p = e->next;
 	TAILQ_REMOVE(&s->ages, e, age);
 	s->n--;
+	s->n_changed -= e->changed;
 	atomic_fetch_sub_explicit(&t->used, 1, memory_order_relaxed);
 	free(e);
 }
@@ -396,13 +399,36 @@ static struct table_entry *make(struct table *t, struct shard *s, const struct k
 		return NULL;
 	}
 	e->hash = k->hash;
-	e->key_len = (uint32_t)k->len;
+	e->key_len = (uint16_t)k->len;
 	memcpy(key_of(t, e), k->at, k->len);
 	e->next = s->bucket[k->hash & (s->n_buckets - 1)];
 	s->bucket[k->hash & (s->n_buckets - 1)] = e;
 	TAILQ_INSERT_TAIL(&s->ages, e, age);
 	s->n++;
 	return e;
+}
+
+static void note_change(struct table *t, struct shard *s, struct table_entry *e)
+{
+	int wake_fd = atomic_load_explicit(&t->wake_fd, memory_order_relaxed);
+
+	if (wake_fd < 0 || e->changed)
+		return;
+	e->changed = e->is_own = true;
+	s->n_changed++;
+	if (!atomic_exchange(&t->has_woken, true))
+		eventfd_write(wake_fd, 1);
+}
+
+/* It is used, and changes. Those that changed stand last, but for what is learned meanwhile. */
+static void use(struct table *t, struct shard *s, struct table_entry *e, uint64_t now_ns)
+{
+	if (now_ns > e->used_ns || !e->changed) {
+		e->used_ns = now_ns > e->used_ns ? now_ns : e->used_ns;
+		TAILQ_REMOVE(&s->ages, e, age);
+		TAILQ_INSERT_TAIL(&s->ages, e, age);
+	}
+	note_change(t, s, e);
 }
 
 static struct table_entry *take(struct table *t, struct sample *key, bool may_make, uint64_t now_ns,
@@ -428,11 +454,8 @@ static struct table_entry *take(struct table *t, struct sample *key, bool may_ma
 		e = make(t, s, &k);
 	if (e)
 		e->holders++;
-	if (e && may_make) {
-		e->used_ns = now_ns;
-		TAILQ_REMOVE(&s->ages, e, age);
-		TAILQ_INSERT_TAIL(&s->ages, e, age);
-	}
+	if (e && may_make)
+		use(t, s, e, now_ns);
 	pthread_mutex_unlock(&s->lock);
 	return e;
 }
@@ -512,12 +535,12 @@ static uint64_t *word_of(const struct table *t, struct table_entry *e, struct ta
 	return &e->data[t->at[p.data] + p.index * (table_data_is_rate(p.data) ? 2 : 1)];
 }
 
-static struct rate *rate_of(const struct table *t, struct table_entry *e, struct table_place p)
+static struct table_rate *rate_of(const struct table *t, struct table_entry *e, struct table_place p)
 {
-	return (struct rate *)(void *)word_of(t, e, p);
+	return (struct table_rate *)(void *)word_of(t, e, p);
 }
 
-static void turn(struct rate *r, uint64_t period_ms, uint64_t now_ms)
+static void turn(struct table_rate *r, uint64_t period_ms, uint64_t now_ms)
 {
 	if (now_ms - r->since_ms < period_ms)
 		return;
@@ -526,9 +549,9 @@ static void turn(struct rate *r, uint64_t period_ms, uint64_t now_ms)
 	r->since_ms = r->since_ms && r->before ? r->since_ms + period_ms : now_ms;
 }
 
-static uint64_t rate_read(const struct rate *given, uint64_t period_ms, uint64_t now_ms)
+static uint64_t rate_read(const struct table_rate *given, uint64_t period_ms, uint64_t now_ms)
 {
-	struct rate r = *given;
+	struct table_rate r = *given;
 	uint64_t remain;
 
 	turn(&r, period_ms, now_ms);
@@ -582,10 +605,11 @@ void table_count(struct table *t, struct table_entry *e, struct table_place p, i
 	if (!stored && !rated)
 		return;
 	pthread_mutex_lock(&s->lock);
+	use(t, s, e, now_ns);
 	if (stored && (n >= 0 || *word_of(t, e, p)))
 		*word_of(t, e, p) += (uint64_t)n;
 	if (rated) {
-		struct rate *r = rate_of(t, e, rate);
+		struct table_rate *r = rate_of(t, e, rate);
 
 		turn(r, period_ms(t, rate.data), now_ns / MS);
 		r->now += (uint32_t)n;
@@ -593,13 +617,14 @@ void table_count(struct table *t, struct table_entry *e, struct table_place p, i
 	pthread_mutex_unlock(&s->lock);
 }
 
-void table_set(struct table *t, struct table_entry *e, struct table_place p, uint64_t value)
+void table_set(struct table *t, struct table_entry *e, struct table_place p, uint64_t value, uint64_t now_ns)
 {
 	struct shard *s = shard_of(t, e->hash);
 
 	if (table_data_is_rate(p.data) || !resolve(t, &p))
 		return;
 	pthread_mutex_lock(&s->lock);
+	use(t, s, e, now_ns);
 	*word_of(t, e, p) = value;
 	pthread_mutex_unlock(&s->lock);
 }
@@ -611,7 +636,8 @@ void table_set_rate(struct table *t, struct table_entry *e, struct table_place p
 	if (!table_data_is_rate(p.data) || !resolve(t, &p))
 		return;
 	pthread_mutex_lock(&s->lock);
-	*rate_of(t, e, p) = (struct rate){.since_ms = now_ns / MS, .now = (uint32_t)value};
+	use(t, s, e, now_ns);
+	*rate_of(t, e, p) = (struct table_rate){.since_ms = now_ns / MS, .now = (uint32_t)value};
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -625,6 +651,125 @@ static void read_row(struct table *t, struct table_entry *e, uint64_t now_ns, st
 			row->element[d - TABLE_GPT][i] =
 			    read_data(t, e, (struct table_place){d, i}, now_ns);
 	}
+}
+
+/* ---- Peers ---- */
+
+void table_share(struct table *t, int wake_fd)
+{
+	atomic_store(&t->wake_fd, wake_fd);
+}
+
+struct text table_key_bytes(const struct table *t, const struct table_entry *e)
+{
+	return text_of(key_of(t, e), e->key_len);
+}
+
+uint64_t table_peek(const struct table *t, const struct table_entry *e, struct table_place p)
+{
+	return *word_of(t, (struct table_entry *)(uintptr_t)e, p);
+}
+
+struct table_rate table_peek_rate(const struct table *t, const struct table_entry *e, struct table_place p)
+{
+	return *rate_of(t, (struct table_entry *)(uintptr_t)e, p);
+}
+
+uint32_t table_left_ms(const struct table *t, const struct table_entry *e, uint64_t now_ns)
+{
+	uint64_t end_ns = e->used_ns + t->def.expire_ns;
+
+	return end_ns > now_ns ? (uint32_t)((end_ns - now_ns) / MS) : 0;
+}
+
+bool table_changed_since(const struct table_entry *e, uint64_t since_ns)
+{
+	return e->is_own && e->used_ns >= since_ns;
+}
+
+void table_changes(struct table *t, table_fn *fn, void *userdata)
+{
+	atomic_store(&t->has_woken, false); /* before it is looked: who comes later wakes again */
+	for (unsigned i = 0; i < t->n_shards; i++) {
+		struct shard *s = &t->shard[i];
+		struct table_entry *e;
+
+		pthread_mutex_lock(&s->lock);
+		for (e = TAILQ_LAST(&s->ages, ages); e && s->n_changed; e = TAILQ_PREV(e, ages, age)) {
+			if (!e->changed)
+				continue;
+			e->changed = false;
+			s->n_changed--;
+			fn(userdata, t, e);
+		}
+		pthread_mutex_unlock(&s->lock);
+	}
+}
+
+#define WALK 256 /* buckets: so long others wait for the shard */
+
+bool table_walk(struct table *t, struct table_cursor *at, uint64_t now_ns, table_fn *fn, void *userdata)
+{
+	struct shard *s = &t->shard[at->shard];
+
+	if (at->shard >= t->n_shards)
+		return false;
+	pthread_mutex_lock(&s->lock);
+	/* where the shard grew meanwhile, what was in buckets behind is in buckets behind */
+	for (unsigned i = 0; i < WALK && at->bucket < s->n_buckets; i++, at->bucket++)
+		for (struct table_entry *e = s->bucket[at->bucket]; e; e = e->next)
+			if (!has_expired(t, e, now_ns))
+				fn(userdata, t, e);
+	if (at->bucket >= s->n_buckets)
+		*at = (struct table_cursor){at->shard + 1, 0};
+	pthread_mutex_unlock(&s->lock);
+	return true;
+}
+
+struct table_entry *table_hold_learned(struct table *t, struct sample *key, uint64_t used_ns, struct scratch *scratch)
+{
+	struct table_entry *e;
+	struct shard *s;
+	struct key k;
+
+	if (!make_key(t, key, scratch, &k))
+		return NULL;
+	s = shard_of(t, k.hash);
+	pthread_mutex_lock(&s->lock);
+	e = find(t, s, &k);
+	if (!e)
+		e = make(t, s, &k);
+	if (e) {
+		e->holders++;
+		e->is_own = false;
+		e->used_ns = used_ns;
+		TAILQ_REMOVE(&s->ages, e, age);
+		TAILQ_INSERT_TAIL(&s->ages, e, age);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return e;
+}
+
+void table_learn(struct table *t, struct table_entry *e, struct table_place p, uint64_t value)
+{
+	struct shard *s = shard_of(t, e->hash);
+
+	if (table_data_is_rate(p.data) || !resolve(t, &p))
+		return;
+	pthread_mutex_lock(&s->lock);
+	*word_of(t, e, p) = value;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void table_learn_rate(struct table *t, struct table_entry *e, struct table_place p, struct table_rate rate)
+{
+	struct shard *s = shard_of(t, e->hash);
+
+	if (!table_data_is_rate(p.data) || !resolve(t, &p))
+		return;
+	pthread_mutex_lock(&s->lock);
+	*rate_of(t, e, p) = rate;
+	pthread_mutex_unlock(&s->lock);
 }
 
 /* ---- The runtime API ---- */

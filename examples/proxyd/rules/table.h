@@ -112,12 +112,48 @@ bool table_read(struct table *t, struct table_entry *e, struct table_place p, ui
 /* A counter, and the rate that goes with it, by `n`; what is not stored is left out. */
 void table_count(struct table *t, struct table_entry *e, struct table_place p, int64_t n,
 		 uint64_t now_ns);
-void table_set(struct table *t, struct table_entry *e, struct table_place p, uint64_t value);
+void table_set(struct table *t, struct table_entry *e, struct table_place p, uint64_t value, uint64_t now_ns);
 /* A rate, as if so much had come at this moment. */
 void table_set_rate(struct table *t, struct table_entry *e, struct table_place p, uint64_t value, uint64_t now_ns);
 unsigned table_holders(struct table *t, struct table_entry *e);
 /* The key as a sample of the table's type; text is the entry's. */
 struct sample table_key(const struct table *t, const struct table_entry *e);
+
+/* ---- Peers (engine/peers): what changes here is told, and what others tell is learned ---- */
+
+/* From now on changes are noted; `wake_fd`, an eventfd, is told of the first since table_changes(). -1: no longer. */
+void table_share(struct table *t, int wake_fd);
+
+/* A rate as it is counted: events of the period since then, and of the one before. */
+struct table_rate {
+	uint64_t since_ms;
+	uint32_t now, before;
+};
+
+/* Its shard is locked: it may look at this entry by the five functions below, and no more. */
+typedef void table_fn(void *userdata, struct table *t, const struct table_entry *e);
+struct text table_key_bytes(const struct table *t, const struct table_entry *e);
+uint64_t table_peek(const struct table *t, const struct table_entry *e, struct table_place p);
+struct table_rate table_peek_rate(const struct table *t, const struct table_entry *e, struct table_place p);
+/* Of a table whose entries expire: when this one does. */
+uint32_t table_left_ms(const struct table *t, const struct table_entry *e, uint64_t now_ns);
+/* It changed here last, not by learning, and since then. */
+bool table_changed_since(const struct table_entry *e, uint64_t since_ns);
+
+/* Each that changed here since the last call. */
+void table_changes(struct table *t, table_fn *fn, void *userdata);
+
+/* Goes on over all entries that have not expired, a part of a shard at a time; some may come twice. False: that was all. */
+struct table_cursor {
+	unsigned shard;
+	size_t bucket;
+};
+bool table_walk(struct table *t, struct table_cursor *at, uint64_t now_ns, table_fn *fn, void *userdata);
+
+/* The entry of a key that was used then, there or made; until table_release(). NULL: no key of this table, or no place. */
+struct table_entry *table_hold_learned(struct table *t, struct sample *key, uint64_t used_ns, struct scratch *scratch);
+void table_learn(struct table *t, struct table_entry *e, struct table_place p, uint64_t value);
+void table_learn_rate(struct table *t, struct table_entry *e, struct table_place p, struct table_rate rate);
 
 /* ---- The runtime API: "show table", "clear table" ---- */
 

@@ -11,7 +11,6 @@ static const struct {
     {"set profiling", "use perf top"},
     {"show cache", "answers are not cached"},
     {"show dev", "use show info"},
-    {"show peers", "tables are not shared with others"},
     {"show profiling", "use perf top"},
     {"show ssl", "show ssl cert, ca-file, crl-file, crt-list and ocsp-response are"},
     {"show tasks", "there are no tasks: show threads"},

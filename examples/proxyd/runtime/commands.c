@@ -89,6 +89,7 @@ const struct command_info runtime_commands[] = {
     {"show info", CFG_STATS_USER, run_show_info, "[typed|json] [float] [desc]", "the process"},
     {"show libs", CFG_STATS_OPERATOR, run_show_libs, "", "program and libraries, and where they lie in memory"},
     {"show map", CFG_STATS_USER, run_show_map, "[[@VERSION] MAP|#ID]", "maps, or the entries of one"},
+    {"show peers", CFG_STATS_OPERATOR, run_show_peers, "[SECTION]", "with whom tables are shared"},
     {"show pools", CFG_STATS_OPERATOR, run_show_pools, "", "memory"},
     {"show proc", CFG_STATS_OPERATOR, run_show_proc, "", "processes, as a master's socket tells them"},
     {"show resolvers", CFG_STATS_USER, run_show_resolvers, "[SECTION]", "what nameservers said"},

@@ -136,7 +136,7 @@ command_fn run_show_info, run_show_stat, run_show_backend, run_show_servers_stat
 	run_show_version, run_show_schema, run_show_activity, run_show_threads, run_show_pools, run_show_fd,
 	run_show_sockets, run_show_level, run_show_proc, run_reload, run_show_errors, run_clear_counters,
 	run_show_resolvers, run_show_libs;
-command_fn run_add_server, run_del_server, run_show_events, run_wait;
+command_fn run_add_server, run_del_server, run_show_events, run_show_peers, run_wait;
 command_fn run_get_proc_var, run_set_proc_var;
 command_fn run_show_table, run_set_table, run_clear_table;
 command_fn run_get_weight, run_set_weight, run_set_server, run_enable_server, run_disable_server, run_enable_health,

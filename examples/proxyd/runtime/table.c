@@ -469,7 +469,7 @@ static void set_one(struct table *t, struct table_entry *e, enum table_data d, u
 	if (table_data_is_rate(d))
 		table_set_rate(t, e, table_at(d), value, now_ns);
 	else
-		table_set(t, e, table_at(d), value);
+		table_set(t, e, table_at(d), value, now_ns);
 }
 
 void run_set_table(struct call *c)

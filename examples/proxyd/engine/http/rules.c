@@ -606,7 +606,7 @@ static void begin_answer(struct exchange *x, struct http_msg *m, struct run *r)
 {
 	const struct frontend *f = x->client->frontend;
 
-	rule_store_stick(x->client->store, backend_stick_id(x->seeker.backend, x->seeker.server));
+	rule_store_stick(x->client->store, backend_stick_id(x->seeker.backend, x->seeker.server), r->now_ns);
 	backend_stick_response(x->seeker.backend, r, x->seeker.server);
 	if (f->proxy->slots && r->captures) {
 		capture_fields(r->captures, f->proxy->slots, CAPTURE_RESPONSE, m);

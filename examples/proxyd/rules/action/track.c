@@ -96,7 +96,7 @@ void run_tag(const struct rule *rule, struct run *r, struct verdict *v)
 
 	if (t && t->entry && expr_eval(&rule->expr, r, NULL, &s) &&
 	    sample_cast(&s, SAMPLE_INT, &r->scratch))
-		table_set(t->table, t->entry, place_of(rule), (uint64_t)s.number);
+		table_set(t->table, t->entry, place_of(rule), (uint64_t)s.number, r->now_ns);
 }
 
 void run_add(const struct rule *rule, struct run *r, struct verdict *v)

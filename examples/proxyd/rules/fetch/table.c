@@ -29,7 +29,7 @@ static bool give(struct table *t, struct table_entry *e, int what, struct table_
 	if (!table_read(t, e, p, r->now_ns, &value))
 		return false;
 	if (what & CLEAR)
-		table_set(t, e, p, 0);
+		table_set(t, e, p, 0, r->now_ns);
 	*ret = sample_int((int64_t)(what & KBYTES ? value / 1024 : value));
 	return true;
 }
