@@ -49,7 +49,7 @@ ssize_t peers_next(const void *at, size_t len, struct peers_message *ret)
 	ret->class = (uint8_t)take_number(&r, 1);
 	ret->type = (uint8_t)take_number(&r, 1);
 	if (ret->type < 128) {
-		ret->data = input_of(text_of(NULL, 0));
+		ret->data = (struct input){0};
 		return r.is_short ? 0 : 2;
 	}
 	n = peers_get_int(&r);
