@@ -156,19 +156,16 @@ def test_json_is_ours(binary):
     http-request deny if { path /no }
 """
 
-    def objects(n, **more):
-        with Proxy(binary, config(front, server, **more)) as p:
-            yield p
-            until("lines", lambda: p.text().count('{"time"') == n)
-            yield [json.loads(line[line.index("{"):]) for line in p.text().splitlines() if '{"time"' in line]
+    def objects(p, n):
+        until("lines", lambda: p.text().count('{"time"') == n)
+        return [json.loads(line[line.index("{"):]) for line in p.text().splitlines() if '{"time"' in line]
 
-    run = objects(4)
-    p = next(run)
-    ask(p, "GET /a?b=c HTTP/1.1", 'User-Agent: "me"', "Cookie: SID=12")
-    ask(p, "GET /\xe9 HTTP/1.1")
-    ask(p, "GET /no HTTP/1.1")
-    ask(p, "no request")
-    plain, odd, denied, bad = next(run)
+    with Proxy(binary, config(front, server)) as p:
+        ask(p, "GET /a?b=c HTTP/1.1", 'User-Agent: "me"', "Cookie: SID=12")
+        ask(p, "GET /\xe9 HTTP/1.1")
+        ask(p, "GET /no HTTP/1.1")
+        ask(p, "no request")
+        plain, odd, denied, bad = objects(p, 4)
     for o in (plain, odd, denied, bad):
         assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", o.pop("time")) and o["client"] == "127.0.0.1" and o["client_port"]
     assert {k: v for k, v in plain.items() if not k.endswith(("_ms", "_port", "connections"))} == {
@@ -180,15 +177,15 @@ def test_json_is_ours(binary):
     assert (odd["status"], bad["status"]) == (400, 400) and "path" not in bad and bad["termination"] == "PR--", (odd, bad)
     assert denied["status"] == 403 and denied["server"] == "<NOSRV>" and "connect_ms" not in denied, denied
 
-    run = objects(1, log="stdout len 900 format rfc5424")  # the line's head included
-    ask(next(run), f"GET /{'x' * 300}?{'y' * 300} HTTP/1.1", "User-Agent: me")
-    cut, = next(run)
+    with Proxy(binary, config(front, server, log="stdout len 900 format rfc5424")) as p:  # the line's head included
+        ask(p, f"GET /{'x' * 300}?{'y' * 300} HTTP/1.1", "User-Agent: me")
+        cut, = objects(p, 1)
     assert cut["cut"] and cut["status"] == 200 and cut["path"].startswith("/xxx") and len(cut["path"] + cut.get("query", "")) < 500, cut
 
     front = "\n    option httplog\n    option tcplog json\n"
-    run = objects(1, mode="tcp")
-    ask(next(run), "GET / HTTP/1.1")
-    tcp, = next(run)
+    with Proxy(binary, config(front, server, mode="tcp")) as p:
+        ask(p, "GET / HTTP/1.1")
+        tcp, = objects(p, 1)
     assert tcp["server"] == "s1" and tcp["bytes"] > 50 and tcp["total_ms"] >= 0 and tcp["termination"][:2] == "--", tcp
     assert not {"status", "method", "request_ms"} & tcp.keys(), tcp
 
