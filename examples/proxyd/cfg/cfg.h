@@ -345,7 +345,8 @@ struct cfg_cookie {
 	const char *name;
 	enum cfg_cookie_mode mode;
 	bool indirect, nocache, postonly, preserve, httponly, secure;
-	bool dynamic;		       /* servers without one have a hash of their address */
+	bool dynamic;		       /* servers without one have a hash of their address, */
+	bool bigip;		       /* or what a BIG-IP makes of it, whose cookies are known, too */
 	uint32_t maxidle_s, maxlife_s; /* 0: for ever */
 	const char *attributes;	       /* behind "NAME=VALUE; path=/" */
 };

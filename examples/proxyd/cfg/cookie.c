@@ -77,7 +77,7 @@ static bool read_flag(const char *word, struct cfg_cookie *c)
 	} flags[] = {
 	    {"indirect", &c->indirect}, {"nocache", &c->nocache},   {"postonly", &c->postonly},
 	    {"preserve", &c->preserve}, {"httponly", &c->httponly}, {"secure", &c->secure},
-	    {"dynamic", &c->dynamic},
+	    {"dynamic", &c->dynamic}, {"bigip", &c->bigip},
 	};
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++)
@@ -110,6 +110,10 @@ static void check(struct reader *r, size_t first, struct cfg_cookie *c)
 	if (c->indirect && c->mode == CFG_COOKIE_REWRITE) {
 		say(r, DIAG_ERROR, first,
 		    "\"rewrite\" and \"indirect\" exclude each other: a cookie that the server sets must come back to it");
+		return;
+	}
+	if (c->dynamic && c->bigip) {
+		say(r, DIAG_ERROR, first, "\"dynamic\" and \"bigip\" exclude each other: a server's address makes one cookie");
 		return;
 	}
 	if (c->preserve && !c->indirect && c->mode != CFG_COOKIE_INSERT) {
@@ -157,7 +161,7 @@ void kw_cookie(struct reader *r, size_t first, const void *data)
 			continue;
 		say(r, DIAG_ERROR, i,
 		    "\"%s\" is unknown here: cookie takes insert, rewrite, prefix, indirect, nocache, postonly, "
-		    "preserve, httponly, secure, domain, maxidle, maxlife, dynamic and attr",
+		    "preserve, httponly, secure, domain, maxidle, maxlife, dynamic, bigip and attr",
 		    word);
 		return;
 	}

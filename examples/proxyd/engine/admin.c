@@ -168,14 +168,14 @@ static int check_anew(struct engine *e, struct server *s)
 	return s->admin.cfg ? check_sync(e, s, s->admin.cfg, s->admin.backend) : 0;
 }
 
-/* NULL: it has no dynamic cookie. */
+/* NULL: it has no dynamic cookie, as it is off, or its line has one. */
 static const char *cookie_key(const struct server *s)
 {
 	const struct cfg_http *http = s->admin.backend ? s->admin.backend->http : NULL;
 	const struct pool *p = s->pool;
 	bool on;
 
-	if (!http || !http->cookie)
+	if (!http || !http->cookie || (s->admin.cfg && s->admin.cfg->cookie))
 		return NULL;
 	on = p->cookie.dynamic ? p->cookie.dynamic == COOKIE_DYNAMIC : http->cookie->dynamic;
 	return !on ? NULL : p->cookie.key ? p->cookie.key : http->dynamic_cookie_key;

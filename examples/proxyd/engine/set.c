@@ -127,7 +127,7 @@ static bool add_server(struct engine *e, struct set *s, struct backend *b, const
 		b->name_max = (unsigned)strlen(c->name);
 	b->n_servers++;
 	if (c->cookie)
-		b->cookies[b->n_cookies++] = (struct backend_cookie){c->cookie, server};
+		b->cookies[b->n_cookies++] = (struct backend_cookie){c->cookie, strlen(c->cookie), server};
 	return true;
 }
 

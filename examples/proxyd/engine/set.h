@@ -40,6 +40,7 @@ struct backend {
 	const struct frontend *led_from;    /* set_fullconn(): the last one that leads here */
 	struct backend_cookie {
 		const char *value;
+		size_t len;
 		struct server *server;
 	} * cookies; /* of its servers that have one */
 	size_t n_cookies;

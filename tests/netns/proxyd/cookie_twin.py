@@ -10,6 +10,7 @@ import struct
 import time
 from base64 import b64encode
 
+from http_twin import is_haproxy
 from support import Proxy, Server, config, free_port, main, read_all, read_head, until
 
 HEAD = """
@@ -333,6 +334,29 @@ def test_dynamic_cookies(binary):
             assert ask(p, "/") == f"{n} | - | S={name}; path=/"
         for n, name in reversed(names.items()):
             assert ask(p, "/", "GET", "S=" + name) == f"{n} | S={name}"
+
+
+def bigip_of(port):
+    """What a BIG-IP tells of 127.0.0.1 and this port: the bytes of both the other way round."""
+    return f"{int.from_bytes(socket.inet_aton('127.0.0.1'), 'little')}.{socket.htons(port)}.0000"
+
+
+def test_cookies_of_a_big_ip_are_ours(binary):
+    if is_haproxy(binary):
+        return
+    servers = {n: Server(serve(n)) for n in "abc"}
+    text = DYNAMIC.replace("cookie S insert dynamic", "cookie BIGipServerpool insert indirect bigip").replace("    dynamic-cookie-key secret\n", "")
+    with Proxy(binary, config(text, **{n: s.port for n, s in servers.items()})) as p:
+        names = {n: bigip_of(servers[n].port) for n in "ab"} | {"c": "own"}
+        for n, name in names.items():
+            assert ask(p, "/") == f"{n} | - | BIGipServerpool={name}; path=/"
+        for n, name in reversed(names.items()):
+            assert ask(p, "/", "GET", "BIGipServerpool=" + name) == f"{n} | -"
+        # as its route domains write it, with the server's own name known as well, and what nobody made
+        domain = "rd5o00000000000000000000ffff7f000001o%d"
+        assert ask(p, "/", "GET", "BIGipServerpool=" + domain % servers["b"].port) == "b | -"
+        assert ask(p, "/", "GET", "BIGipServerpool=" + domain % servers["c"].port) == "c | -"
+        assert ask(p, "/", "GET", "BIGipServerpool=!xyz==").endswith("; path=/")
 
 
 if __name__ == "__main__":

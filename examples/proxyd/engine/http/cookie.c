@@ -8,10 +8,13 @@
  */
 #include "http.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+#include <libsched/lb_persist.h>
 
 #include "cacheable.h"
 #include "engine/rule_run.h"
@@ -131,45 +134,105 @@ static int take_out(struct http_msg *m, const struct found *f, struct place *at)
 
 /* ---- Names of servers ---- */
 
-static const char *cookie_of(const struct backend *b, const struct server *s, char dynamic[17])
+/* As a BIG-IP tells of a server; false: it has no such address. */
+static bool member_of(const struct server *s, struct lb_cookie_f5 *ret)
 {
+	const struct endpoint e = endpoint_of(&server_addr(s)->storage);
+
+	*ret = (struct lb_cookie_f5){.addr_len = e.family == AF_INET ? 4 : 16, .port = ntohs(e.port)};
+	memcpy(ret->addr, e.addr, ret->addr_len);
+	return e.family == AF_INET || e.family == AF_INET6;
+}
+
+/* NULL: it has none. */
+static const char *cookie_of(const struct backend *b, const struct server *s, char made[LB_COOKIE_MAX])
+{
+	struct lb_cookie_f5 member;
 	uint64_t hash;
 
 	for (size_t i = 0; i < b->n_cookies; i++)
 		if (b->cookies[i].server == s)
 			return b->cookies[i].value;
-	hash = s ? atomic_load_explicit(&s->cookie_hash, memory_order_relaxed) : 0;
-	if (!hash)
+	if (!s)
 		return NULL;
-	snprintf(dynamic, 17, "%016llx", (unsigned long long)hash);
-	return dynamic;
+	hash = atomic_load_explicit(&s->cookie_hash, memory_order_relaxed);
+	if (hash)
+		snprintf(made, LB_COOKIE_MAX, "%016llx", (unsigned long long)hash);
+	else if (!b->http->cookie->bigip || !member_of(s, &member) || lb_cookie_f5_write(&member, made, LB_COOKIE_MAX) < 0)
+		return NULL;
+	return made;
 }
 
-static bool has_cookie(const struct backend *b, const struct server *s, const char *text, size_t len)
+/* Several may share one: the first that serves, or may be asked nonetheless, else the first of all. */
+static struct server *prefer(const struct exchange *x, struct server *found, struct server *s)
 {
-	char dynamic[17];
-	const char *own = cookie_of(b, s, dynamic);
-
-	return own && strlen(own) == len && !memcmp(own, text, len);
+	if (!found)
+		return s;
+	if (x->persistence == PERSISTENCE_FORCED || atomic_load_explicit(&found->serves, memory_order_relaxed))
+		return found;
+	return atomic_load_explicit(&s->serves, memory_order_relaxed) ? s : found;
 }
 
-/* Several may share one: the first that serves, or may be asked nonetheless. */
-static struct server *server_of(const struct exchange *x, const char *text, size_t len)
+static struct server *of_own(const struct exchange *x, const char *text, size_t len)
 {
 	const struct backend *b = x->seeker.backend;
-	struct server *down = NULL;
+	struct server *found = NULL;
 
-	for (size_t i = 0; len && i < b->n_servers; i++) {
-		struct server *s = b->servers[i];
+	for (size_t i = 0; i < b->n_cookies; i++)
+		if (b->cookies[i].len == len && !memcmp(b->cookies[i].value, text, len))
+			found = prefer(x, found, b->cookies[i].server);
+	return found;
+}
 
-		if (!has_cookie(b, s, text, len))
-			continue;
-		if (x->persistence == PERSISTENCE_FORCED || atomic_load_explicit(&s->serves, memory_order_relaxed))
-			return s;
-		if (!down)
-			down = s;
+/* 0: it is no hash. */
+static uint64_t read_hash(const char *text, size_t len)
+{
+	uint64_t hash = 0;
+
+	for (size_t i = 0; len == 16 && i < len; i++) {
+		const char *digit = text[i] ? strchr("0123456789abcdef", text[i]) : NULL;
+
+		if (!digit)
+			return 0;
+		hash = hash << 4 | (uint64_t)(digit - "0123456789abcdef");
 	}
-	return down;
+	return hash;
+}
+
+static struct server *of_hash(const struct exchange *x, const char *text, size_t len)
+{
+	const uint64_t hash = read_hash(text, len);
+	const struct backend *b = x->seeker.backend;
+	struct server *found = NULL;
+
+	for (size_t i = 0; hash && i < b->n_servers; i++)
+		if (atomic_load_explicit(&b->servers[i]->cookie_hash, memory_order_relaxed) == hash)
+			found = prefer(x, found, b->servers[i]);
+	return found;
+}
+
+static struct server *of_member(const struct exchange *x, const char *text, size_t len)
+{
+	const struct backend *b = x->seeker.backend;
+	struct lb_cookie_f5 told, member;
+	struct server *found = NULL;
+
+	if (!b->http->cookie->bigip || lb_cookie_f5_read(text, len, &told) < 0)
+		return NULL;
+	for (size_t i = 0; i < b->n_servers; i++)
+		if (member_of(b->servers[i], &member) && member.addr_len == told.addr_len && member.port == told.port &&
+		    !memcmp(member.addr, told.addr, told.addr_len))
+			found = prefer(x, found, b->servers[i]);
+	return found;
+}
+
+static struct server *server_of(const struct exchange *x, const char *text, size_t len)
+{
+	struct server *found = len ? of_own(x, text, len) : NULL;
+
+	if (!found)
+		found = of_hash(x, text, len);
+	return found ? found : of_member(x, text, len);
 }
 
 /* ---- Dates: maxidle and maxlife ---- */
@@ -383,7 +446,7 @@ int http_cookie_give(struct exchange *x, struct http_msg *m)
 	const struct backend *b = x->seeker.backend;
 	const struct cfg_cookie *c = b->http->cookie;
 	struct place at = {0, 0};
-	char dynamic[17];
+	char made[LB_COOKIE_MAX];
 	const char *value;
 	struct found f;
 	bool is_direct;
@@ -393,7 +456,7 @@ int http_cookie_give(struct exchange *x, struct http_msg *m)
 		return -EPERM;
 	if (!c)
 		return 0;
-	value = cookie_of(b, x->seeker.server, dynamic);
+	value = cookie_of(b, x->seeker.server, made);
 	is_direct = x->wanted && x->wanted == x->seeker.server;
 	x->cookie_out = 'N';
 	if (x->cookie_in == 'V' && !is_direct)
