@@ -259,7 +259,7 @@ void count_session(struct worker *w, const struct session *s)
 	    queued_ns / MS, ms(s->accepted_ns + queued_ns, session_connected_ns(s)), 0,
 	    ms(s->accepted_ns, w->now_ns)};
 
-	if (s->phase == SESSION_REFUSED || s->phase == SESSION_GREETING || s->shaking) /* counted where it was */
+	if (!session_has_begun(s) || s->shaking) /* counted where it was */
 		return;
 	add_bytes(front, in, out);
 	if (s->listener)

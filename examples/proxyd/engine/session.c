@@ -259,11 +259,10 @@ void session_close(struct worker *w, struct session *s)
 		tunnel_closed(w, s);
 	} else {
 		count_session(w, s);
-		if (s->frontend->tcplog && !s->logged && s->phase != SESSION_REFUSED &&
-		    s->phase != SESSION_GREETING && !s->shaking)
+		if (s->frontend->tcplog && !s->logged && session_has_begun(s) && !s->shaking)
 			session_log(w, s, false);
 	}
-	if (!s->conn.side[CONN_CLIENT].bytes) /* a close with bytes unread is a reset */
+	if (session_has_begun(s) && !s->conn.side[CONN_CLIENT].bytes) /* a close with bytes unread is a reset */
 		(void)!recv(s->handle[CONN_CLIENT].fd, w->scratch, sizeof(w->scratch), MSG_DONTWAIT);
 	close_end(s, CONN_CLIENT);
 	spent_leave(w, s);

@@ -107,6 +107,12 @@ static inline const struct endpoint *session_target(const struct session *s)
 	return s->more ? &s->more->target : &untold;
 }
 
+/* It is neither waited for with its PROXY header, nor refused before there was anything to log. */
+static inline bool session_has_begun(const struct session *s)
+{
+	return s->phase != SESSION_GREETING && s->phase != SESSION_REFUSED;
+}
+
 /* 0: it never was. */
 static inline uint64_t session_connected_ns(const struct session *s)
 {
