@@ -189,26 +189,31 @@ static bool is_waited_for(const struct job *j)
 	return j->pid > 0 && (j->delays || j->scripts->ends);
 }
 
-/* Those that hang keep nobody waiting. When the next one will have done so: UINT64_MAX is never. */
-static uint64_t give_up(struct scripts *s)
+/* Those that hang keep nobody waiting. */
+static void give_up(struct scripts *s)
 {
-	uint64_t now_ns = loop_clock_ns(), next_ns = UINT64_MAX;
+	uint64_t now_ns = loop_clock_ns();
 	struct job *j, *next;
 
 	for (j = TAILQ_FIRST(&s->jobs); j; j = next) {
-		uint64_t end_ns = j->started_ns + patience_ns(s);
-
 		next = TAILQ_NEXT(j, entry);
-		if (!is_waited_for(j))
+		if (!is_waited_for(j) || j->started_ns + patience_ns(s) > now_ns)
 			continue;
-		if (end_ns > now_ns) {
-			next_ns = end_ns < next_ns ? end_ns : next_ns;
-			continue;
-		}
 		log_warn("%s runs for more than %d s: not waiting for it any longer", j->argv[0], (int)(patience_ns(s) / (1000 * NS_PER_MS)));
 		drop(j);
 	}
-	return next_ns;
+}
+
+static void arm_patience(struct scripts *s)
+{
+	uint64_t first_ns = UINT64_MAX;
+	const struct job *j;
+
+	TAILQ_FOREACH (j, &s->jobs, entry)
+		if (is_waited_for(j) && j->started_ns < first_ns)
+			first_ns = j->started_ns;
+	if (first_ns < UINT64_MAX)
+		loop_arm(s->patience, first_ns + patience_ns(s));
 }
 
 /* Starts what may run. A job that cannot be started is dropped, which lets the next one run. */
@@ -231,13 +236,9 @@ static void start_ready(struct scripts *s)
 
 static void run_ready(struct scripts *s)
 {
-	uint64_t next_ns;
-
 	give_up(s);
 	start_ready(s);
-	next_ns = give_up(s);
-	if (next_ns < UINT64_MAX)
-		loop_arm(s->patience, next_ns);
+	arm_patience(s);
 }
 
 static void on_patience(struct loop *l, void *userdata)
