@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 
+from http_twin import Web
 from support import Proxy, Server, config, main, read_all, read_message, until
 
 
@@ -102,6 +103,22 @@ def test_a_server_gets_it_in_one(binary):
         s.got.clear()
         assert post(p, "/late", b"a" * 100, b"END").endswith("ok")
         assert b"x-len: 103" in s.got[0].lower(), s.got
+
+
+def test_who_waits_for_a_word_has_it_here(binary):
+    """Also when the body came along; the server is not asked for one. Where there is no body nobody waits."""
+    web = Web()
+    with Proxy(binary, config_of(BODY, server=web.port)) as p:
+        for path, fields, body, told in (
+            ("/buffer", "Content-Length: 3", "abc", True), ("/late", "Content-Length: 3", "abc", True),
+            ("/buffer", "Transfer-Encoding: chunked", "3\r\nabc\r\n0\r\n\r\n", True), ("/now", "Content-Length: 3", "abc", False),
+            ("/buffer", "Content-Length: 0", "", False), ("/buffer", "X: y", "", False),
+        ):
+            with p.connect() as c:
+                c.sendall(f"POST {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nExpect: 100-continue\r\n{fields}\r\n\r\n{body}".encode())
+                answer = read_all(c)
+            assert answer.count(b"HTTP/1.1 200 ") == 1, answer
+            assert (answer.count(b"HTTP/1.1 100 "), "expect" in web.requests[-1]) == (told, not told), (path, fields, answer)
 
 
 def test_keep_alive_behind_a_body(binary):

@@ -390,11 +390,11 @@ void exchange_answered(struct exchange *x);
 
 /* ---- wait.c ---- */
 
-/* Is there more of the body to come that there is room for? */
-bool exchange_can_wait(const struct worker *w, const struct exchange *x);
-
-/* Keeps the request until more of its body has come; then exchange_route() is called again. */
-void exchange_wait(struct worker *w, struct exchange *x, struct http_msg *m);
+/*
+ * All of the body, or as much of it as there is room for. False: the request is kept until that has come, and
+ * exchange_route() is called again; or it has failed.
+ */
+bool exchange_has_body(struct worker *w, struct exchange *x, struct http_msg *m);
 
 /* The same until x->wait_ns is over, or somebody calls exchange_go_on(). */
 void exchange_pause(struct worker *w, struct exchange *x, struct http_msg *m);

@@ -346,10 +346,7 @@ static bool have_body(struct worker *w, struct exchange *x, struct http_msg *m, 
 	x->stage = (uint8_t)(stage + 1);
 	x->wait_ns = wait_ns;
 	x->wait_bytes = 0;
-	if (!exchange_can_wait(w, x))
-		return true;
-	exchange_wait(w, x, m);
-	return false;
+	return exchange_has_body(w, x, m);
 }
 
 /* The hints of rules, in one answer that is not the last (RFC 8297); a client of HTTP/1.0 knows none. */
@@ -389,12 +386,11 @@ static bool rest(struct worker *w, struct exchange *x, struct verdict *v, struct
 	obey(w, x, v, r, phase);
 	if (phase == 'H')
 		return rest_answer(w, x, kind, r->response);
-	if (kind == VERDICT_WAIT_BODY ? !exchange_can_wait(w, x) : kind == VERDICT_RESOLVE && !exchange_ask_name(w, x, v))
-		return true;
 	if (kind == VERDICT_WAIT_BODY)
-		exchange_wait(w, x, r->request);
-	else
-		exchange_pause(w, x, r->request);
+		return exchange_has_body(w, x, r->request);
+	if (kind == VERDICT_RESOLVE && !exchange_ask_name(w, x, v))
+		return true;
+	exchange_pause(w, x, r->request);
 	return false;
 }
 

@@ -25,17 +25,13 @@ static bool is_enough(const struct exchange *x, const struct h1_body *b, size_t 
 	return b->done || b->fault || len >= HTTP_RECEIVE || (x->wait_bytes && len >= x->wait_bytes);
 }
 
-bool exchange_can_wait(const struct worker *w, const struct exchange *x)
-{
-	return !x->client->eof && !is_enough(x, &x->up, w->http->early_len);
-}
-
-/* A client that waits for a word is told it here (RFC 9110, section 10.1.1). 0 or -errno. */
+/*
+ * A client that waits for a word is told it here (RFC 9110, section 10.1.1), also one that did not wait: servers
+ * are not asked for another, as with HAProxy. 0 or -errno.
+ */
 static int invite(struct worker *w, struct exchange *x, struct http_msg *m)
 {
-	const struct http_field *f = http_find(m, "expect", 6, 0);
-
-	if (!f || w->http->early_len || !m->minor)
+	if (!m->expects_continue || !http_find_id(m, HTTP_ID_EXPECT) || (x->up.done && !w->http->early_len))
 		return 0;
 	if (!client_give(w, x->client, go_on, sizeof(go_on) - 1, 0))
 		return -ENOMEM;
@@ -72,12 +68,15 @@ static void keep_request(struct worker *w, struct exchange *x, struct http_msg *
 	exchange_set_state(w, x, state);
 }
 
-void exchange_wait(struct worker *w, struct exchange *x, struct http_msg *m)
+bool exchange_has_body(struct worker *w, struct exchange *x, struct http_msg *m)
 {
 	if (invite(w, x, m) < 0)
 		exchange_fail(w, x, 500, 'R', 'R');
+	else if (x->client->eof || is_enough(x, &x->up, w->http->early_len))
+		return true;
 	else
 		keep_request(w, x, m, &x->client->in, EXCHANGE_BODY);
+	return false;
 }
 
 /* What is kept is with the exchange: the client may have sent its next request already, which is in client->in. */
