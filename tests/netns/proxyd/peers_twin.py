@@ -33,6 +33,7 @@ class Pair:
         self.folder = tempfile.mkdtemp(prefix="proxyd-peers.")
         self.ports = {"one": free_port(), "two": free_port()}
         self.servers = [Server(answer), Server(answer)]
+        self.key = "path"
 
     def socket_of(self, name):
         return os.path.join(self.folder, name)
@@ -56,7 +57,7 @@ defaults
 frontend f
     bind 127.0.0.1:{{port}}
     http-request track-sc0 src table t
-    http-request track-sc1 path table s
+    http-request track-sc1 {self.key} table s
     http-request track-sc2 int(7) table i
     http-request sc-inc-gpc0(0)
     http-request sc-set-gpt0(0) 77
@@ -134,6 +135,17 @@ def test_changes_are_told_both_ways(binary, peer):
         pair.alike()
         assert pair.table("one", "i") == {"7": {"http_req_cnt": "3"}}, pair.table("one", "i")
         assert pair.table("one", "t")["127.0.0.1"]["gpt0"] == "77"
+
+
+@with_each_kind
+def test_an_empty_key_is_one(binary, peer):
+    pair = Pair()
+    pair.key = "str()"
+    with pair.start(binary, "one") as one, pair.start(peer, "two") as two:
+        for i, p in enumerate((one, two)):
+            get(p, "/")
+            until("both know it", lambda: pair.table("one", "s").get("", {}).get("http_req_cnt") == str(i + 1))
+            pair.alike()
 
 
 @with_each_kind

@@ -237,6 +237,19 @@ static void tables_with_other_keys_are_left(void **state)
 	end(&b);
 }
 
+static void an_empty_key_is_one(void **state)
+{
+	struct side a, b;
+
+	begin(&a, "a", 20);
+	begin(&b, "b", 20);
+	change(&a, 0, "");
+	assert_int_equal(pass(&a, &b, 4096), 0);
+	assert_int_equal(value(&b, 0, "", table_at(TABLE_GPC0)), 7);
+	end(&a);
+	end(&b);
+}
+
 static void who_is_slow_is_told_later(void **state)
 {
 	struct side a, b;
@@ -297,7 +310,7 @@ int main(void)
 	    cmocka_unit_test(numbers_take_as_many_bytes_as_haproxys), cmocka_unit_test(a_number_has_an_end),
 	    cmocka_unit_test(what_changes_is_learned),		      cmocka_unit_test(who_asks_is_told_all),
 	    cmocka_unit_test(tables_with_other_keys_are_left),	      cmocka_unit_test(who_is_slow_is_told_later),
-	    cmocka_unit_test(what_is_wrong_is_an_error),
+	    cmocka_unit_test(what_is_wrong_is_an_error),		      cmocka_unit_test(an_empty_key_is_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -250,7 +250,7 @@ bool peers_get_key(struct input *r, const struct peers_table *t, struct sample *
 			len = peers_get_int(r);
 		at = take_bytes(r, len);
 		ret->text = text_of((const char *)at, len);
-		return at && len && len <= TABLE_KEY_MAX;
+		return at && len <= TABLE_KEY_MAX;
 	}
 }
 
