@@ -540,9 +540,10 @@ static struct table_rate *rate_of(const struct table *t, struct table_entry *e, 
 	return (struct table_rate *)(void *)word_of(t, e, p);
 }
 
+/* Clocks of threads lag by their turns: its period may have begun later than now. */
 static void turn(struct table_rate *r, uint64_t period_ms, uint64_t now_ms)
 {
-	if (now_ms - r->since_ms < period_ms)
+	if (now_ms < r->since_ms || now_ms - r->since_ms < period_ms)
 		return;
 	r->before = now_ms - r->since_ms < 2 * period_ms ? r->now : 0;
 	r->now = 0;
@@ -658,6 +659,10 @@ static void read_row(struct table *t, struct table_entry *e, uint64_t now_ns, st
 void table_share(struct table *t, int wake_fd)
 {
 	atomic_store(&t->wake_fd, wake_fd);
+	if (wake_fd < 0)
+		return;
+	atomic_store(&t->has_woken, true); /* for what changed while nobody asked */
+	eventfd_write(wake_fd, 1);
 }
 
 struct text table_key_bytes(const struct table *t, const struct table_entry *e)

@@ -3,6 +3,8 @@
 #include "rules_rig.h"
 
 #include <stdio.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "rules/map.h"
 #include "rules/table.h"
@@ -198,6 +200,47 @@ static void a_view_may_be_younger_than_a_draft(void **state)
 	maps_free(&shared);
 }
 
+static void a_clock_that_lags_leaves_rates(void **state)
+{
+	struct table *t = table(10, false);
+	struct table_entry *e = hold(t, 1, true, 100 * SECOND);
+
+	table_count(t, e, table_at(TABLE_GPC0), 5, 100 * SECOND);
+	table_count(t, e, table_at(TABLE_GPC0), 1, 100 * SECOND - 1000000); /* another thread */
+	table_release(t, e);
+	assert_int_equal(read_of(t, 1, TABLE_GPC0_RATE, 100 * SECOND), 6);
+	assert_int_equal(read_of(t, 1, TABLE_GPC0_RATE, 99 * SECOND), 6);
+	table_put(t);
+}
+
+static void count_change(void *userdata, struct table *t, const struct table_entry *e)
+{
+	++*(int *)userdata;
+}
+
+static void what_was_shared_is_shared_again(void **state)
+{
+	struct table *t = table(10, false);
+	int fd = eventfd(0, EFD_NONBLOCK), n = 0;
+	eventfd_t times;
+
+	table_share(t, fd);
+	table_release(t, hold(t, 1, true, SECOND));
+	assert_int_equal(eventfd_read(fd, &times), 0);
+	table_share(t, -1); /* and nobody has looked */
+	table_release(t, hold(t, 2, true, SECOND));
+	table_share(t, fd);
+	assert_int_equal(eventfd_read(fd, &times), 0);
+	table_changes(t, count_change, &n);
+	assert_int_equal(n, 1);
+	table_release(t, hold(t, 3, true, SECOND));
+	assert_int_equal(eventfd_read(fd, &times), 0);
+	table_changes(t, count_change, &n);
+	assert_int_equal(n, 2);
+	table_put(t);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +250,8 @@ int main(void)
 	    cmocka_unit_test(an_equal_definition_is_the_same_table),
 	    cmocka_unit_test(every_view_sees_a_change),
 	    cmocka_unit_test(a_view_may_be_younger_than_a_draft),
+	    cmocka_unit_test(a_clock_that_lags_leaves_rates),
+	    cmocka_unit_test(what_was_shared_is_shared_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
