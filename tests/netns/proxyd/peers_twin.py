@@ -285,6 +285,37 @@ def test_a_reload_keeps_the_connection(binary):
         until("one hears more", lambda: pair.table("one", "s")["/a"]["http_req_cnt"] == "2")
 
 
+def test_a_section_of_another_name_shares_as_before(binary):
+    if is_haproxy(binary):
+        return
+    pair = Pair()
+    with pair.start(binary, "one") as one, pair.start(other(binary), "two") as two:
+        get(one, "/a")
+        until("two hears", lambda: pair.table("two", "s"))
+        one.write(pair.config("one").replace("peers ps", "peers other"))
+        one.signal(1)
+        until("it is reloaded", lambda: "reloaded" in one.text())
+        get(one, "/b")
+        until("two hears more", lambda: "/b" in pair.table("two", "s"))
+
+
+def test_what_went_unheard_is_told_again(binary):
+    if is_haproxy(binary):
+        return
+    pair = Pair()
+    with pair.start(binary, "one") as one:
+        with hello(pair) as s:
+            assert read_line(s) == b"200\n"
+            time.sleep(2.5)
+            get(one, "/unheard")  # goes into a connection whose other end says nothing more
+            s.settimeout(10)
+            while s.recv(4096):
+                pass
+        with hello(pair) as s:
+            assert read_line(s) == b"200\n"
+            assert any(b"/unheard" in s.recv(4096) for _ in range(20))
+
+
 def test_a_successor_is_told_by_the_process_before(binary):
     if is_haproxy(binary):  # likewise, but at its own pace
         return

@@ -139,8 +139,8 @@ static void part(struct talk *t, uint64_t now_ns)
 		return;
 	p->n_told += t->link->n_told;
 	p->n_learned += t->link->n_learned;
-	if (t->link->shares) /* it ran */
-		p->lost_ns = t->link->walk.runs || t->link->behind_ns || t->link->out_len ? t->link->walk.since_ns : now_ns;
+	if (t->link->shares) /* it ran; what was sent after its last word may be lost */
+		p->lost_ns = t->link->walk.runs || t->link->behind_ns || t->link->out_len ? t->link->walk.since_ns : t->heard_ns;
 	p->talk = NULL;
 	p->is_done = p->is_local && t->section->peers->is_draining;
 	p->connect_ns = reconnect_at(now_ns);
@@ -591,6 +591,12 @@ static void shares_free(struct shares *shares)
 	*shares = (struct shares){0};
 }
 
+static void set_shared(const struct section *s, int wake_fd)
+{
+	for (size_t i = 0; i < s->shares.n; i++)
+		table_share(s->shares.share[i].table, wake_fd);
+}
+
 static void section_free(struct section *s)
 {
 	struct peer *p;
@@ -599,8 +605,7 @@ static void section_free(struct section *s)
 		close_talk(LIST_FIRST(&s->talks), 0);
 	while ((p = LIST_FIRST(&s->list)))
 		peer_free(p, 0);
-	for (size_t i = 0; i < s->shares.n; i++)
-		table_share(s->shares.share[i].table, -1);
+	set_shared(s, -1);
 	shares_free(&s->shares);
 	if (s->fd >= 0)
 		close(s->fd);
@@ -694,14 +699,11 @@ static void take_shares(struct section *s, struct shares *shares, uint64_t now_n
 	}
 	while (!LIST_EMPTY(&s->talks))
 		close_talk(LIST_FIRST(&s->talks), now_ns);
-	for (size_t i = 0; i < s->shares.n; i++)
-		table_share(s->shares.share[i].table, -1);
+	set_shared(s, -1);
 	shares->knows_all = s->shares.knows_all;
 	shares->learn_until_ns = s->shares.learn_until_ns;
 	shares_free(&s->shares);
 	s->shares = *shares;
-	for (size_t i = 0; i < s->shares.n; i++)
-		table_share(s->shares.share[i].table, s->peers->wake_fd);
 }
 
 /* False: no memory. */
@@ -718,14 +720,18 @@ static bool take_peer(struct section *s, const struct cfg_peer *c, uint64_t now_
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return false;
-	p->section = s;
 	p->name = strdup(c->name);
+	if (!p->name) {
+		free(p);
+		return false;
+	}
+	p->section = s;
 	p->addr = c->addr;
 	p->is_local = !strcmp(c->name, s->local);
 	p->connect_ns = now_ns;
 	p->wanted = true;
 	LIST_INSERT_HEAD(&s->list, p, entry);
-	return p->name;
+	return true;
 }
 
 static bool take_peers(struct section *s, const struct cfg_peers *c, uint64_t now_ns)
@@ -861,6 +867,8 @@ void peers_sync(struct peers *ps, const struct cfg *cfg, uint64_t now_ns)
 		if (!s->wanted)
 			section_free(s);
 	}
+	LIST_FOREACH (s, &ps->sections, entry) /* last: a table may have gone from one to another */
+		set_shared(s, ps->wake_fd);
 	close_prepared(ps);
 }
 
@@ -873,7 +881,6 @@ void peers_drain(struct peers *ps, uint64_t now_ns)
 	if (ps->is_draining)
 		return;
 	tell_changes(ps, now_ns);
-	ps->is_draining = true;
 	ps->gone_ns = now_ns + SUCCESSOR_NS;
 	LIST_FOREACH (s, &ps->sections, entry) {
 		close(s->fd);
@@ -886,6 +893,7 @@ void peers_drain(struct peers *ps, uint64_t now_ns)
 		LIST_FOREACH (p, &s->list, entry)
 			p->connect_ns = now_ns;
 	}
+	ps->is_draining = true; /* from here on the end of a connection to its successor is the end of telling it */
 }
 
 bool peers_are_busy(const struct peers *ps)
