@@ -113,7 +113,8 @@ size_t conf_find_scripts(struct conf_parse *p, struct conf_track_script *list, s
 
 	for (size_t t = 0; t < count; t++) {
 		struct conf_track_script track = list[t];
-		struct conf_vrrp_script *script = conf_index_find_name(&p->scripts, track.name);
+		const struct conf_vrrp_script *script =
+		    conf_index_find_name(&p->scripts, track.name);
 
 		track.script = script;
 		if (!script) {
@@ -123,7 +124,6 @@ size_t conf_find_scripts(struct conf_parse *p, struct conf_track_script *list, s
 		}
 		if (!script->script.argv)
 			continue; /* said of the script */
-		script->unused = false;
 		if (is_behind(&script->at, &track.at))
 			conf_warn(
 			    p, &track.at,
@@ -155,8 +155,21 @@ void conf_check_scripts(struct conf_parse *p)
 	}
 }
 
+/* By instances, which have what their groups track, and no longer what does not count. */
+static void mark_used(struct conf_parse *p)
+{
+	for (const struct conf_instance *i = p->conf->instances; i; i = i->next)
+		for (size_t t = 0; t < i->n_scripts; t++) {
+			struct conf_vrrp_script *s =
+			    conf_index_find_name(&p->scripts, i->scripts[t].name);
+
+			s->unused = false;
+		}
+}
+
 void conf_note_unused_scripts(struct conf_parse *p)
 {
+	mark_used(p);
 	for (const struct conf_vrrp_script *s = p->conf->scripts; s; s = s->next)
 		if (s->unused && s->script.argv)
 			conf_note(p, &s->at,
