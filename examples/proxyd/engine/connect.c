@@ -110,9 +110,11 @@ static int connect_once(struct server *to, const struct cfg_source *source, cons
 	return e;
 }
 
-bool server_is_unreachable(int error)
+bool server_is_unreachable(const struct server *to, int error)
 {
-	return error < 0 && error != -ECONNREFUSED && error != -ECONNRESET && error != -EPIPE;
+	if (error == -ECONNREFUSED) /* a host's answer; a UNIX socket alone has it at once */
+		return server_addr(to)->sa.sa_family == AF_UNIX;
+	return error < 0 && error != -ECONNRESET && error != -EPIPE;
 }
 
 int server_connect(struct server *to, const struct connect_from *from, bool has_data)

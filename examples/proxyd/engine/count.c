@@ -65,30 +65,45 @@ static void count_front(struct worker *w, struct counters *front, struct tally *
 		counter_inc(counters_of(listener, w->index), what);
 }
 
+static void count_begun(struct counters *c, const struct worker *w)
+{
+	counter_inc(c, COUNT_SESSIONS);
+	count_rate_at(&c->sessions, w->now_ns / SECOND_NS);
+}
+
+static void count_last(struct counters *c, const struct worker *w)
+{
+	atomic_store_explicit(&c->last_ns, w->now_ns, memory_order_relaxed);
+}
+
+/* Those that it was given; a server's are attempts with it: count_attempt(). */
 void count_given(struct worker *w, const struct backend *b)
 {
 	struct counters *c = counters_of(b->pool->tally, w->index);
 
-	counter_inc(c, COUNT_SESSIONS);
-	count_rate_at(&c->sessions, w->now_ns / SECOND_NS);
+	count_begun(c, w);
 }
 
 void count_pick(struct worker *w, const struct seeker *k, uint32_t now_server, uint32_t now_pool, bool balanced)
 {
 	struct counters *c[2] = {counters_of(k->server->tally, w->index),
 				 counters_of(k->backend->pool->tally, w->index)};
-	uint64_t second = w->now_ns / SECOND_NS;
 
 	counter_max(&c[0]->sessions_max, now_server);
 	counter_max(&c[1]->sessions_max, now_pool);
-	/* a server's are its attempts, a backend's those it was given: count_given() */
-	counter_inc(c[0], COUNT_SESSIONS);
-	count_rate_at(&c[0]->sessions, second);
-	for (unsigned i = 0; i < 2; i++) {
-		if (balanced)
-			counter_inc(c[i], COUNT_PICKED);
-		atomic_store_explicit(&c[i]->last_ns, w->now_ns, memory_order_relaxed);
-	}
+	for (unsigned i = 0; balanced && i < 2; i++)
+		counter_inc(c[i], COUNT_PICKED);
+	count_last(c[1], w);
+}
+
+void count_attempt(struct worker *w, const struct server *s, int error)
+{
+	struct counters *c = counters_of(s->tally, w->index);
+
+	if (server_is_unreachable(s, error))
+		return;
+	count_begun(c, w);
+	count_last(c, w);
 }
 
 void count_both(struct worker *w, const struct seeker *k, enum counted what)

@@ -54,8 +54,11 @@ void count_continuously(struct worker *w);
 /* A backend was chosen for a TCP session or a request: once of each, before a server is looked for. */
 void count_given(struct worker *w, const struct backend *b);
 
-/* A server was chosen; `balanced`: by the algorithm. Counts it among those of this second. */
+/* A server was chosen; `balanced`: by the algorithm. */
 void count_pick(struct worker *w, const struct seeker *k, uint32_t now_server, uint32_t now_pool, bool balanced);
+
+/* What was tried with a server; -errno: it failed at once. Who was reached has one session more, as in HAProxy. */
+void count_attempt(struct worker *w, const struct server *s, int error);
 
 /* The same for both its server and its backend. */
 void count_both(struct worker *w, const struct seeker *k, enum counted what);

@@ -104,6 +104,7 @@ static int attempt(struct worker *w, struct session *s, const char *early, size_
 	count_both(w, &s->seeker, COUNT_CONNECTS);
 	s->rides = len && !server_has_beginning(s->seeker.server);
 	e = session_connect(w, s, &from, len > 0);
+	count_attempt(w, s->seeker.server, e);
 	if (e >= 0) {
 		s->handle[CONN_SERVER].fd = e;
 		e = 0;
@@ -180,7 +181,7 @@ static void start(struct worker *w, struct session *s, const char *early, size_t
 
 	while ((e = attempt(w, s, early, len)) < 0) {
 		len = 0; /* kept by the first attempt */
-		if (!try_another(w, s, 'S', !server_is_unreachable(e)))
+		if (!try_another(w, s, 'S', !server_is_unreachable(s->seeker.server, e)))
 			return;
 	}
 	if (s->conn.state == CONN_CONNECTING)

@@ -258,8 +258,8 @@ struct endpoint client_target(const struct endpoint *told, int fd);
 /* A socket that connects to the server. It, or -errno. has_data: we speak first, so the last ACK of the handshake may wait. */
 int server_connect(struct server *to, const struct connect_from *from, bool has_data);
 
-/* What failed at once with -errno did so here: no way there, no port left. A rest would change nothing. */
-bool server_is_unreachable(int error);
+/* What failed at once with -errno did so here: no way there, no port left, nobody at that UNIX socket. A rest would change nothing. */
+bool server_is_unreachable(const struct server *to, int error);
 
 /* The server's address, for this client: it may follow the client's (server_follows_client()). */
 struct cfg_addr server_target(const struct server *to, const struct connect_from *from);

@@ -4,11 +4,14 @@
 
 The server spoils its first answers; the line of the log says how often it was asked again, and how it ended.
 """
+import os
 import re
+import socket
+import tempfile
 import time
 
 from http_twin import OK, Web, ask, get
-from support import Proxy, main, read_all, until
+from support import Asked, Proxy, main, read_all, until
 
 TEXT = """
 global
@@ -121,15 +124,24 @@ def test_a_connection_that_fails(binary):
 
 
 def test_where_no_way_goes_there_is_no_rest(binary):
-    """The second between tries is for servers. Nine of them would be more than this client's patience."""
+    """
+    The second between tries is for servers. Nine of them would be more than this client's patience. What never left is no
+    session of the server's.
+    """
     head = TEXT[: TEXT.index("frontend")].replace("timeout connect 300ms", "timeout connect 5s")
-    listen = "listen l\n    bind 127.0.0.1:{port}\n    mode %s\n    option %slog\n    retries 9\n    server s 192.0.2.1:80\n"
-    for mode in ("http", "tcp"):
-        with Proxy(binary, head + listen % (mode, mode)) as p, p.connect(timeout=6) as c:
-            c.sendall(get("/", "Connection: close"))
-            answer = read_all(c)
-            assert answer.startswith(b"HTTP/1.1 503 ") if mode == "http" else answer == b"", answer
-            until("it is logged", lambda: re.search(r" l/s .* SC(--)? 1/1/0/0/9 0/0", p.text()))
+    listen = "listen l\n    bind 127.0.0.1:{port}\n    mode %s\n    option %slog\n    retries 9\n    server s %s\n"
+    with tempfile.TemporaryDirectory() as folder:
+        nobody = os.path.join(folder, "nobody")
+        with socket.socket(socket.AF_UNIX) as s:
+            s.bind(nobody)
+        for mode in ("http", "tcp"):
+            for server in ("192.0.2.1:80", "unix@" + nobody):
+                with Asked(binary, head + listen % (mode, mode, server)) as a, a.proxy.connect(timeout=6) as c:
+                    c.sendall(get("/", "Connection: close"))
+                    answer = read_all(c)
+                    assert answer.startswith(b"HTTP/1.1 503 ") if mode == "http" else answer == b"", answer
+                    until("it is logged", lambda: re.search(r" l/s .* SC(--)? 1/1/0/0/9 0/0", a.proxy.text()))
+                    assert a.row("l/s", "stot", "connect", "econ", "lastsess") == ["0", "10", "1", "-1"]
 
 
 def test_redispatch_without_another_server(binary):

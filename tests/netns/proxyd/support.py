@@ -276,7 +276,7 @@ class Asked:
     def __init__(self, binary, text):
         self.folder = tempfile.mkdtemp(prefix="proxyd-checks.")
         self.path = os.path.join(self.folder, "socket")
-        self.proxy = Proxy(binary, text.replace("global\n", f"global\n    stats socket {self.path} level admin\n"))
+        self.proxy = Proxy(binary, text.replace("global\n", f"global\n    stats socket {self.path} level admin\n", 1))
 
     def __enter__(self):
         return self

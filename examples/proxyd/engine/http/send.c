@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "engine/ask.h"
+#include "engine/count.h"
 #include "engine/io.h"
 #include "engine/rule_run.h"
 #include "engine/rule_store.h"
@@ -117,6 +118,7 @@ static bool send_reused(struct worker *w, struct exchange *x, const char *data, 
 	}
 	l->writable = n == (ssize_t)len;
 	n = n < 0 ? 0 : n;
+	count_attempt(w, x->seeker.server, 0);
 	x->connected_ns = w->now_ns;
 	exchange_set_state(w, x, EXCHANGE_ASKED);
 	if (x->request)
@@ -133,6 +135,7 @@ static int send_fresh(struct worker *w, struct exchange *x, const char *data, si
 
 	exchange_set_state(w, x, EXCHANGE_CONNECTING);
 	e = link_open(w, x, data, len, &sent);
+	count_attempt(w, x->seeker.server, e);
 	if (!e && x->link->connected)
 		connected(w, x);
 	return keep_rest(w, x, data, len, sent) ? e : 0;
@@ -174,6 +177,7 @@ static bool redirected(struct worker *w, struct exchange *x, const char *data, s
 		exchange_fail(w, x, 500, 'P', 'R');
 	} else {
 		x->client_keeps = false;
+		count_attempt(w, x->seeker.server, 0); /* as HAProxy counts it */
 		exchange_answer(w, x, 302, fields, NULL, 0);
 	}
 	return true;
@@ -193,7 +197,7 @@ static void start(struct worker *w, struct exchange *x, const char *data, size_t
 			if (send_reused(w, x, data, len))
 				return;
 		e = send_fresh(w, x, data, len);
-		if (!e || !try_another(w, x, 'S', !server_is_unreachable(e)) || c->exchange != x)
+		if (!e || !try_another(w, x, 'S', !server_is_unreachable(x->seeker.server, e)) || c->exchange != x)
 			return;
 		data = x->request->data;
 		len = x->request->len;
