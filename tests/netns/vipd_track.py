@@ -43,6 +43,9 @@ def groups():
 
 def conf(folder):
     return f"""
+global_defs {{
+    dynamic_interfaces
+}}
 vrrp_script good {{
     script /bin/true
     interval 1
@@ -99,6 +102,7 @@ vrrp_track_process none {{
         + instance(18, "track_interface {\n w0 weight 7\n w0 weight 3 }") + instance(19, "track_script {\n good weight 5\n good weight 7 }") \
         + instance(20, "track_script { turned weight 5 noreverse }") + instance(43, "track_script { empty }") + instance(46, "virtual_ipaddress_excluded {\n 10.8.0.46/32 dev w0\n }") \
         + instance(47, "virtual_ipaddress_excluded {\n 10.8.0.47/32 dev w0 no_track\n }") + instance(48, "virtual_routes {\n 192.0.2.48/32 dev w0 scope link\n }\n track_interface {\n w0 weight 5\n }") \
+        + instance(50, "use_vmac vrrp.50\n virtual_ipaddress_excluded {\n 10.8.0.50/32 dev vrrp.50\n }") \
         + instance(49, "virtual_rules {\n iif w0 table 100 priority 949\n }\n dont_track_primary") \
         + instance(44, "track_file { number weight 1 }").replace("priority 100", "priority 255") + instance(45, "track_file { number weight 2 }").replace("priority 100", "priority 255") + groups() + instance(13, "track_script { bad weight 0 reverse }")
 

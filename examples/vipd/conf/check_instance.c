@@ -385,6 +385,8 @@ static void track_device(struct conf_parse *p, struct conf_instance *i, const ch
 
 	if (!name || !*name || !strcmp(name, i->home))
 		return;
+	if (conf_index_find_name(&p->vmacs, name))
+		return; /* ours, which is down while its instance is no MASTER */
 	for (size_t t = 0; t < i->n_interfaces; t++) {
 		struct conf_track_interface *k = &i->interfaces[t];
 
@@ -444,7 +446,6 @@ static bool complete_instance(struct conf_parse *p, struct conf_instance *i)
 	complete_advert(p, i);
 	complete_garp(&g->garp, &i->garp);
 	i->n_interfaces = conf_find_interfaces(p, i->interfaces, i->n_interfaces, i->home);
-	track_devices(p, i);
 	i->n_scripts = conf_find_scripts(p, i->scripts, i->n_scripts);
 	conf_find_watches(p, &i->watches);
 	complete_strict(p, i);
@@ -532,4 +533,6 @@ void conf_check_instances(struct conf_parse *p)
 		}
 	}
 	conf_check_vmacs(p);
+	for (struct conf_instance *i = p->conf->instances; i; i = i->next)
+		track_devices(p, i);
 }
