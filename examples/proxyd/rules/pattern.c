@@ -212,9 +212,26 @@ bool pattern_add(struct patterns *p, const char *text, const char *op, const str
 	return true;
 }
 
-/* ---- Finding ---- */
+/* ---- Slots ---- */
 
-static uint32_t slot_of(const struct patterns *p, struct text t)
+#define FEW 8 /* are as fast one after the other */
+
+static bool is_hashed(enum match m)
+{
+	return m == MATCH_STR || m == MATCH_BIN || m == MATCH_BEG || m == MATCH_END || m == MATCH_IP;
+}
+
+/* What is hashed of it; all of what must be equal as a whole counts as 0. */
+static unsigned length_of(const struct patterns *p, const struct pattern *one)
+{
+	if (p->match == MATCH_IP)
+		return one->bits;
+	if (p->match != MATCH_BEG && p->match != MATCH_END)
+		return 0;
+	return one->text.len < PATTERN_LENGTHS ? (unsigned)one->text.len : PATTERN_LENGTHS - 1;
+}
+
+static uint32_t slot_of_text(const struct patterns *p, struct text t)
 {
 	char small[256];
 
@@ -228,18 +245,44 @@ static uint32_t slot_of(const struct patterns *p, struct text t)
 	return (uint32_t)lb_hash_bytes(t.at, t.len, 0) & (p->n_slots - 1);
 }
 
+static uint32_t slot_of_network(const struct patterns *p, const uint8_t ip[16], unsigned bits)
+{
+	uint8_t network[16] = {0};
+	unsigned whole = bits / 8;
+
+	memcpy(network, ip, whole);
+	if (bits % 8)
+		network[whole] = (uint8_t)(ip[whole] & 0xff00 >> bits % 8);
+	return (uint32_t)lb_hash_bytes(network, sizeof(network), bits) & (p->n_slots - 1);
+}
+
+/* Where patterns of this length stand that could fit. */
+static uint32_t slot_of(const struct patterns *p, struct text t, const uint8_t ip[16], unsigned length)
+{
+	if (p->match == MATCH_IP)
+		return slot_of_network(p, ip, length);
+	if (p->match == MATCH_END)
+		t.at += t.len - length;
+	if (p->match == MATCH_BEG || p->match == MATCH_END)
+		t.len = length;
+	return slot_of_text(p, t);
+}
+
 static void put_in_slot(struct patterns *p, unsigned i)
 {
-	uint32_t at = slot_of(p, p->at[i].text);
+	const struct pattern *one = &p->at[i];
+	unsigned length = length_of(p, one);
+	uint32_t at = slot_of(p, one->text, one->ip, length);
 
 	while (p->slot[at])
 		at = (at + 1) & (p->n_slots - 1);
 	p->slot[at] = i + 1;
+	p->lengths[length / 64] |= UINT64_C(1) << length % 64;
 }
 
 bool patterns_grow(struct patterns *p, const struct rule_memory *m, struct rule_error *e)
 {
-	if (p->match != MATCH_STR || p->n < 8)
+	if (!is_hashed(p->match) || p->n < FEW)
 		return true;
 	if (!p->slot || p->n * 2 > p->n_slots)
 		return patterns_finish(p, m, e);
@@ -249,7 +292,7 @@ bool patterns_grow(struct patterns *p, const struct rule_memory *m, struct rule_
 
 bool patterns_finish(struct patterns *p, const struct rule_memory *m, struct rule_error *e)
 {
-	if (p->match != MATCH_STR || p->n < 8)
+	if (!is_hashed(p->match) || p->n < FEW)
 		return true;
 	for (p->n_slots = 16; p->n_slots < p->n * 4; p->n_slots *= 2)
 		;
@@ -260,6 +303,22 @@ bool patterns_finish(struct patterns *p, const struct rule_memory *m, struct rul
 		put_in_slot(p, i);
 	return true;
 }
+
+/* The greatest length below `n` that some have; -1: there is none. */
+static int length_below(const struct patterns *p, int n)
+{
+	for (int word = (n - 1) / 64; n > 0 && word >= 0; word--) {
+		uint64_t bits = p->lengths[word];
+
+		if (word == (n - 1) / 64 && n % 64)
+			bits &= (UINT64_C(1) << n % 64) - 1;
+		if (bits)
+			return word * 64 + 63 - __builtin_clzll(bits);
+	}
+	return -1;
+}
+
+/* ---- Finding ---- */
 
 static bool same(const struct patterns *p, const char *a, const char *b, size_t len)
 {
@@ -354,14 +413,38 @@ static enum sample_type type_for(enum match m)
 	}
 }
 
+/* On to patterns of a smaller length. */
+static void next_length(const struct patterns *p, const struct sample *s, struct pattern_walk *w)
+{
+	w->length = length_below(p, w->length);
+	if (w->length >= 0)
+		w->at = slot_of(p, s->text, s->ip, (unsigned)w->length);
+}
+
 bool patterns_walk(const struct patterns *p, struct sample *s, struct scratch *scratch,
 		   struct pattern_walk *ret)
 {
 	if (!sample_cast(s, type_for(p->match), scratch))
 		return false;
-	ret->by_hash = p->slot;
-	ret->at = p->slot ? slot_of(p, s->text) : 0;
+	*ret = (struct pattern_walk){.length = PATTERN_LENGTHS};
+	if ((p->match == MATCH_BEG || p->match == MATCH_END) && s->text.len < PATTERN_LENGTHS)
+		ret->length = (int)s->text.len + 1;
+	if (p->slot)
+		next_length(p, s, ret);
 	return true;
+}
+
+/* Of the length at hand. NULL: there are no more. */
+static const struct pattern *next_of_length(const struct patterns *p, const struct sample *s, struct pattern_walk *w)
+{
+	while (p->slot[w->at]) {
+		const struct pattern *one = &p->at[p->slot[w->at] - 1];
+
+		w->at = (w->at + 1) & (p->n_slots - 1);
+		if (length_of(p, one) == (unsigned)w->length && fits(p, one, s))
+			return one;
+	}
+	return NULL;
 }
 
 const struct pattern *patterns_next(const struct patterns *p, const struct sample *s,
@@ -369,16 +452,13 @@ const struct pattern *patterns_next(const struct patterns *p, const struct sampl
 {
 	const struct pattern *one;
 
-	if (w->by_hash) {
-		while (p->slot[w->at]) {
-			one = &p->at[p->slot[w->at] - 1];
-			w->at = (w->at + 1) & (p->n_slots - 1);
-			if (fits(p, one, s))
-				return one;
-		}
-		return NULL;
+	while (p->slot && w->length >= 0) {
+		one = next_of_length(p, s, w);
+		if (one)
+			return one;
+		next_length(p, s, w);
 	}
-	while (w->at < p->n) {
+	while (!p->slot && w->at < p->n) {
 		one = &p->at[w->at++];
 		if (fits(p, one, s))
 			return one;

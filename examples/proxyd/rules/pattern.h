@@ -35,7 +35,11 @@ struct pattern {
 	uint32_t entry; /* of a map: its place there */
 };
 
-/* Strings that must be equal are found by hash, all else one after the other. */
+/*
+ * Found by hash: texts that are equal, or that the sample begins or ends with, and networks, for each length that some have, the
+ * longest first. All else one after the other, as few are.
+ */
+#define PATTERN_LENGTHS 256 /* longer ones count as 255 */
 struct patterns {
 	enum match match;
 	bool ignore_case;
@@ -43,8 +47,9 @@ struct patterns {
 	bool no_names; /* -n: of hosts */
 	struct pattern *at;
 	unsigned n, cap;
-	uint32_t *slot; /* MATCH_STR: 1 + index; 0: free */
+	uint32_t *slot; /* 1 + index; 0: free; NULL: they are not found by hash */
 	unsigned n_slots;
+	uint64_t lengths[PATTERN_LENGTHS / 64]; /* a bit for each that some of them have, there */
 };
 
 /* "str", "beg" … ; false: no such match. */
@@ -64,7 +69,7 @@ bool patterns_grow(struct patterns *p, const struct rule_memory *m, struct rule_
 /* Steps through all that fit. */
 struct pattern_walk {
 	uint32_t at;
-	bool by_hash;
+	int length; /* by hash: of those at hand; -1: there are no more */
 };
 /* Casts `s` to what is matched. False: it has no such value. */
 bool patterns_walk(const struct patterns *p, struct sample *s, struct scratch *scratch,
