@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sections `peers`: with whom stick tables are shared. */
 #include "cfg/read.h"
+#include "rules/table.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -145,28 +146,34 @@ void kw_peers_server_words(struct reader *r, size_t first, const void *data)
 	cfg_server_words(r, first);
 }
 
-/* NAME type TYPE size SIZE …: rules know it as SECTION/NAME. */
+/* NAME type TYPE size SIZE …: rules know it as SECTION/NAME, and the section shares it. */
 void kw_peers_table(struct reader *r, size_t first, const void *data)
 {
+	const struct rule_memory *m = cfg_rule_memory(r);
 	char name[2 * CFG_NAME_MAX + 2];
+	const struct table_ref *ref;
 
 	if (!r->peers)
 		return;
 	r->peers->any = true;
-	if ((size_t)snprintf(name, sizeof(name), "%s/%s", r->peers->name, word_at(r, first)) >= sizeof(name))
+	if ((size_t)snprintf(name, sizeof(name), "%s/%s", r->peers->name, word_at(r, first)) >= sizeof(name)) {
 		say(r, DIAG_ERROR, first, "this name is too long");
-	else
-		cfg_define_table(r, first + 1, "table NAME", name);
+		return;
+	}
+	cfg_define_table(r, first + 1, "table NAME", name);
+	ref = m ? table_ref(m, name) : NULL;
+	if (ref)
+		cfg_peers_use(r, first, r->peers->name, ref);
 }
 
-void cfg_peers_use(struct reader *r, size_t i, const struct table_ref *ref)
+void cfg_peers_use(struct reader *r, size_t i, const char *name, const struct table_ref *ref)
 {
 	struct cfg_peers_use *use = keep(r, sizeof(*use));
 
 	if (!use)
 		return;
 	use->at = place_at(r, i);
-	use->name = keep_word(r, i);
+	use->name = name;
 	use->ref = ref;
 	use->by = r->proxy;
 	STAILQ_INSERT_TAIL(&r->cfg->peers_uses, use, next);

@@ -241,7 +241,7 @@ void cfg_email_check(struct reader *r, struct cfg_proxy *p);
 keyword_fn kw_localpeer, kw_peer, kw_peers_bind, kw_peers_bind_words, kw_peers_disabled, kw_peers_server_words, kw_peers_table;
 void begin_peers(struct reader *r);
 /* Word i of a stick-table names a section; whether there is one is known at the end. */
-void cfg_peers_use(struct reader *r, size_t i, const struct table_ref *ref);
+void cfg_peers_use(struct reader *r, size_t i, const char *name, const struct table_ref *ref);
 void cfg_peers_check(struct reader *r);
 
 /* cfg/tls.c: of a ring's server */

@@ -138,8 +138,12 @@ static bool read_word(struct reader *r, const char *word, size_t *i, const struc
 		return read_time(r, value, "expire", &def->expire_ns);
 	if (!strcmp(word, "store"))
 		return read_store(r, value, def);
+	if (!strcmp(word, "peers") && !r->proxy) {
+		say(r, DIAG_ERROR, value - 1, "a table in a section \"peers\" is shared by that section: leave \"peers\" out");
+		return false;
+	}
 	if (!strcmp(word, "peers")) {
-		cfg_peers_use(r, value, ref);
+		cfg_peers_use(r, value, keep_word(r, value), ref);
 		return true;
 	}
 	if (!strcmp(word, "srvkey") || !strcmp(word, "write-to")) {

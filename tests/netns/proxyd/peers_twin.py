@@ -149,6 +149,18 @@ def test_an_empty_key_is_one(binary, peer):
 
 
 @with_each_kind
+def test_a_table_of_the_section_is_shared(binary, peer):
+    pair = Pair()
+    write = pair.config
+    pair.config = lambda *words: write(*words).replace("peers ps\n", "peers ps\n    table own " + TABLES["i"] + "\n", 1).replace("table i\n", "table ps/own\n")
+    with pair.start(binary, "one") as one, pair.start(peer, "two") as two:
+        for i, p in enumerate((one, two)):
+            get(p, "/")
+            known = {"7": {"http_req_cnt": str(i + 1)}}
+            until("both know it", lambda: pair.table("one", "ps/own") == known == pair.table("two", "ps/own"))
+
+
+@with_each_kind
 def test_who_begins_empty_is_told_all(binary, peer):
     pair = Pair()
     with pair.start(peer, "two") as two:

@@ -666,11 +666,11 @@ static bool shares_of(const struct cfg *cfg, const char *name, struct shares *re
 
 		if (!use->ref || !use->ref->table || strcmp(use->name, name) != 0)
 			continue;
-		slash = strchr(use->ref->name, '/'); /* of a table of the section: its own name */
+		slash = strchr(use->ref->name, '/'); /* of a table of the section: "/NAME", as HAProxy's */
 		s->table = use->ref->table;
 		table_retain(s->table);
 		s->tells_server = use->ref->tells_server;
-		s->name = strdup(slash ? slash + 1 : use->ref->name);
+		s->name = strdup(slash ? slash : use->ref->name);
 		ret->n++;
 		if (!s->name) {
 			shares_free(ret);
