@@ -250,6 +250,24 @@ static void an_empty_key_is_one(void **state)
 	end(&b);
 }
 
+static void who_takes_no_answers_is_left(void **state)
+{
+	struct side s;
+	int e = 0;
+
+	begin(&s, "a", 20);
+	while (!e && s.link->out_len < 2 * LINK_OUT_LIMIT) {
+		s.link->in_len = 16384;
+		for (size_t i = 0; i < s.link->in_len; i += 2) {
+			s.link->in[i] = PEERS_CONTROL;
+			s.link->in[i + 1] = PEERS_RESYNC_FINISHED;
+		}
+		e = link_take(s.link, NOW);
+	}
+	assert_int_equal(e, -ENOBUFS);
+	end(&s);
+}
+
 static void who_is_slow_is_told_later(void **state)
 {
 	struct side a, b;
@@ -311,6 +329,7 @@ int main(void)
 	    cmocka_unit_test(what_changes_is_learned),		      cmocka_unit_test(who_asks_is_told_all),
 	    cmocka_unit_test(tables_with_other_keys_are_left),	      cmocka_unit_test(who_is_slow_is_told_later),
 	    cmocka_unit_test(what_is_wrong_is_an_error),		      cmocka_unit_test(an_empty_key_is_one),
+	    cmocka_unit_test(who_takes_no_answers_is_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -344,6 +344,8 @@ int link_take(struct link *l, uint64_t now_ns)
 			e = take_table(l, m.type, &m.data, now_ns);
 		else
 			e = m.class == PEERS_ERROR ? -ECONNABORTED : -EPROTO;
+		if (!e && l->out_len > LINK_OUT_LIMIT)
+			e = -ENOBUFS;
 	}
 	l->in_len -= at;
 	memmove(l->in, l->in + at, l->in_len);

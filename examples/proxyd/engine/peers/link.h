@@ -23,6 +23,8 @@ struct shares {
 #define LINK_OUT_ENOUGH 65536u	/* bytes that wait: no more are made */
 #define LINK_OUT_MAX 1048576u	/* what changes meanwhile is looked for again later */
 
+#define LINK_OUT_LIMIT (2 * LINK_OUT_MAX) /* it asks, and takes no answers */
+
 /* A table as the peer defined it. */
 struct known {
 	struct peers_table as;
