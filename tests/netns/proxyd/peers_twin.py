@@ -7,6 +7,7 @@ BINARY and a second process, HAProxy where it is installed, tell each other what
 import contextlib
 import os
 import re
+import resource
 import shutil
 import socket
 import tempfile
@@ -326,6 +327,21 @@ def test_what_went_unheard_is_told_again(binary):
         with hello(pair) as s:
             assert read_line(s) == b"200\n"
             assert any(b"/unheard" in s.recv(4096) for _ in range(20))
+
+
+def test_without_descriptors_peers_wait(binary):
+    if is_haproxy(binary):
+        return
+    pair = Pair()
+    with pair.start(binary, "one") as one:
+        before = resource.prlimit(one.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(one.process.pid, resource.RLIMIT_NOFILE, (3, before[1]))
+        with hello(pair) as s:
+            cpu = one.cpu_seconds()
+            time.sleep(0.5)
+            assert one.cpu_seconds() - cpu < 0.25, "it spins"
+            resource.prlimit(one.process.pid, resource.RLIMIT_NOFILE, before)
+            assert read_line(s) == b"200\n"
 
 
 def test_a_successor_is_told_by_the_process_before(binary):

@@ -25,9 +25,11 @@
 #define LEARN_NS (10 * SECOND_NS)
 #define SUCCESSOR_NS (5 * SECOND_NS)
 #define GATHER_NS UINT64_C(10000000) /* changes, before they are told */
+#define FD_RETRY_NS UINT64_C(100000000) /* after EMFILE */
 #define STRANGERS_MAX 16	     /* connections that have not said who they are */
 #define GREETING_MAX 1024
 #define READS 16
+#define WRITES 4
 #define NEVER UINT64_MAX
 
 struct section;
@@ -76,6 +78,7 @@ struct section {
 	LIST_HEAD(, peer) list;
 	LIST_HEAD(, talk) talks;
 	unsigned n_strangers;
+	uint64_t accept_ns; /* when the listener is watched again; NEVER: it is */
 	bool wanted;
 };
 
@@ -113,7 +116,7 @@ static void watch_for_what_comes(struct talk *t)
 
 	if (t->state == CONNECTS || t->state == LEAVES)
 		events = EPOLLOUT;
-	else if (t->link->out_len)
+	else if (t->link->out_len || t->link->walk.runs)
 		events |= EPOLLOUT;
 	if (events != t->events && watch(t->section->peers, t->fd, EPOLL_CTL_MOD, events, (uintptr_t)t) == 0)
 		t->events = events;
@@ -187,11 +190,12 @@ static struct talk *new_talk(struct section *s, int fd, enum state state, uint64
 	return t;
 }
 
+/* No more than that at a time: checks and clients of the runtime API wait meanwhile. */
 static void send_on(struct talk *t, uint64_t now_ns)
 {
 	struct link *l = t->link;
 
-	for (;;) {
+	for (int i = 0; i < WRITES; i++) {
 		ssize_t n;
 
 		if (t->state == RUNS)
@@ -215,6 +219,7 @@ static void send_on(struct talk *t, uint64_t now_ns)
 		l->out_len -= (size_t)n;
 		memmove(l->out, l->out + n, l->out_len);
 	}
+	watch_for_what_comes(t);
 }
 
 static void tell_running(struct talk *t)
@@ -417,6 +422,10 @@ static void on_talk(struct talk *t, uint64_t now_ns)
 			return;
 		}
 		say_hello(t);
+		if (t->state == CONNECTS) {
+			close_talk(t, now_ns);
+			return;
+		}
 	}
 	if (t->state != LEAVES && !read_on(t, now_ns)) {
 		close_talk(t, now_ns);
@@ -425,13 +434,23 @@ static void on_talk(struct talk *t, uint64_t now_ns)
 	send_on(t, now_ns);
 }
 
+static void listen_from(struct section *s, uint64_t at_ns)
+{
+	if (s->fd >= 0)
+		watch(s->peers, s->fd, EPOLL_CTL_MOD, at_ns == NEVER ? EPOLLIN : 0, (uintptr_t)s | 1);
+	s->accept_ns = at_ns;
+}
+
 static void accept_all(struct section *s, uint64_t now_ns)
 {
 	for (int i = 0; i < READS; i++) {
 		int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (fd < 0)
+		if (fd < 0) {
+			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+				listen_from(s, now_ns + FD_RETRY_NS);
 			return;
+		}
 		if (s->n_strangers == STRANGERS_MAX || !new_talk(s, fd, IS_GREETED, now_ns))
 			close(fd);
 		else
@@ -517,6 +536,8 @@ static void section_time(struct section *s, uint64_t now_ns)
 	LIST_FOREACH (p, &s->list, entry)
 		if (p->connect_ns <= now_ns && connects(p))
 			connect_to(p, now_ns);
+	if (s->accept_ns <= now_ns)
+		listen_from(s, NEVER);
 	if (s->shares.learn_until_ns <= now_ns) {
 		s->shares.learn_until_ns = NEVER;
 		s->shares.knows_all = true;
@@ -532,6 +553,7 @@ uint64_t peers_deadline(const struct peers *ps)
 
 	LIST_FOREACH (s, &ps->sections, entry) {
 		first = s->shares.learn_until_ns < first ? s->shares.learn_until_ns : first;
+		first = s->accept_ns < first ? s->accept_ns : first;
 		LIST_FOREACH (t, &s->talks, entry)
 			first = talk_deadline(t) < first ? talk_deadline(t) : first;
 		LIST_FOREACH (p, &s->list, entry)
@@ -760,6 +782,7 @@ static struct section *new_section(struct peers *ps, const struct cfg_peers *c, 
 		return NULL;
 	s->peers = ps;
 	s->fd = -1;
+	s->accept_ns = NEVER;
 	s->name = strdup(c->name);
 	s->local = strdup(c->local);
 	s->shares.learn_until_ns = now_ns + LEARN_NS;
