@@ -232,7 +232,7 @@ int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_
 	if (!set)
 		return -EINVAL;
 	if (!peers_prepare(e->peers, cfg, ret_error, cap) || !forwards_sync(e->forwards, cfg, ret_error, cap)) {
-		set_free(set, false);
+		set_free(set, true); /* the caller's, as before */
 		return -EINVAL;
 	}
 	peers_sync(e->peers, cfg, loop_clock_ns());
