@@ -344,6 +344,42 @@ def test_without_descriptors_peers_wait(binary):
             assert read_line(s) == b"200\n"
 
 
+def test_an_address_in_use_refuses_a_reload(binary):
+    if is_haproxy(binary):
+        return
+    pair = Pair()
+    with pair.start(binary, "one") as one, socket.create_server(("127.0.0.1", 0)) as taken:
+        before = pair.config("one")
+        one.write(before.replace(f":{pair.ports['one']}", f":{taken.getsockname()[1]}"))
+        for n in range(1, 4):
+            one.signal(1)
+            until("it is refused", lambda: one.text().count("reload refused") == n)
+        get(one, "/")
+        one.write(before)
+        one.signal(1)
+        until("it is reloaded", lambda: "reloaded" in one.text())
+        get(one, "/")
+
+
+def test_unix_sockets_outlive_a_crash(binary):
+    pair = Pair()
+    write = pair.config
+
+    def config(*words):
+        text = write(*words)
+        for name, port in pair.ports.items():
+            text = text.replace(f"127.0.0.1:{port}", "unix@" + pair.socket_of(name + ".peers"))
+        return text
+
+    pair.config = config
+    with pair.start(binary, "one") as one:
+        one.process.kill()
+        one.process.wait()
+    with pair.start(binary, "one") as one, pair.start(binary, "two"):
+        get(one, "/a")
+        until("two hears", lambda: "/a" in pair.table("two", "s"))
+
+
 def test_a_successor_is_told_by_the_process_before(binary):
     if is_haproxy(binary):  # likewise, but at its own pace
         return

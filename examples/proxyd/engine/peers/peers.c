@@ -14,6 +14,7 @@
 
 #include "engine/endpoint.h"
 #include "engine/peers/link.h"
+#include "engine/unix_socket.h"
 #include "engine/worker.h"
 #include "log.h"
 
@@ -655,8 +656,14 @@ static bool same_addr(const struct cfg_addr *a, const struct cfg_addr *b)
 /* -1: errno says why. */
 static int open_listener(const struct cfg_addr *a)
 {
-	int fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+	int fd, on = 1;
 
+	if (a->sa.sa_family == AF_UNIX) { /* in the place of what the process before has there */
+		fd = unix_listen(a, &(struct cfg_access){-1, -1, -1}, STRANGERS_MAX);
+		errno = fd < 0 ? -fd : errno;
+		return fd < 0 ? -1 : fd;
+	}
+	fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
