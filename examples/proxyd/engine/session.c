@@ -8,6 +8,8 @@
 #include "pace.h"
 #include "rule_store.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -248,6 +250,13 @@ void session_forget(struct worker *w, struct session *s)
 	session_list(w, s, SESSION_ON_DEAD);
 }
 
+/* A close with bytes unread is a reset, which would look like a fault of the network. */
+static void drain(struct worker *w, int fd)
+{
+	if (recv(fd, NULL, INT_MAX, MSG_DONTWAIT | MSG_TRUNC) < 0 && errno == EFAULT) /* a UNIX socket's cannot be dropped so */
+		(void)!recv(fd, w->scratch, sizeof(w->scratch), MSG_DONTWAIT);
+}
+
 void session_close(struct worker *w, struct session *s)
 {
 	struct engine *e = w->engine;
@@ -262,8 +271,8 @@ void session_close(struct worker *w, struct session *s)
 		if (s->frontend->tcplog && !s->logged && session_has_begun(s) && !s->shaking)
 			session_log(w, s, false);
 	}
-	if (session_has_begun(s) && !s->conn.side[CONN_CLIENT].bytes) /* a close with bytes unread is a reset */
-		(void)!recv(s->handle[CONN_CLIENT].fd, w->scratch, sizeof(w->scratch), MSG_DONTWAIT);
+	if (session_has_begun(s) && !s->conn.side[CONN_CLIENT].eof)
+		drain(w, s->handle[CONN_CLIENT].fd);
 	close_end(s, CONN_CLIENT);
 	spent_leave(w, s);
 	close_end(s, CONN_SERVER);

@@ -370,12 +370,15 @@ def test_all_servers_down_closes_at_once(binary):
 
 def test_who_goes_nowhere_is_told_with_a_fin(binary):
     """Also when he has spoken already: a reset would look like a fault of the network."""
-    with Proxy(binary, config("frontend f\n    bind 127.0.0.1:{port}\n")) as p:
-        p.process.send_signal(signal.SIGSTOP)
-        with p.connect() as c:
-            c.sendall(b"hello")
-            p.process.send_signal(signal.SIGCONT)
-            assert read_all(c) == b""
+    ways = ("", "    tcp-request content reject\n", "    default_backend down\nbackend down\n    retries 0\n    server s 127.0.0.1:1\n")
+    for way in ways:
+        with Proxy(binary, config("frontend f\n    bind 127.0.0.1:{port}\n" + way)) as p:
+            for size in (5, 100000):
+                p.process.send_signal(signal.SIGSTOP)
+                with p.connect() as c:
+                    c.sendall(b"x" * size)
+                    p.process.send_signal(signal.SIGCONT)
+                    assert read_all(c) == b"", (way, size)
 
 
 def test_backup_serves_when_the_others_are_down(binary):
