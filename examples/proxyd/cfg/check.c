@@ -280,7 +280,7 @@ static void check_mode(struct reader *r, struct cfg_proxy *p)
 	if (tcp && (p->kind & CFG_BACKEND) &&
 	    (!strcmp(p->set.balance, "uri") || !strcmp(p->set.balance, "url_param") ||
 	     !strcmp(p->set.balance, "hdr") ||
-	     (p->set.hash && (p->set.hash->needs & EXPR_REQUEST))))
+	     (p->set.hash && (p->set.hash->needs & (EXPR_REQUEST | EXPR_MESSAGE)))))
 		diag_add(r->diag, DIAG_ERROR, &p->set.balance_at,
 			 "balance %s reads HTTP requests: write mode http, or another algorithm",
 			 p->set.balance);

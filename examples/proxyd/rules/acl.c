@@ -223,6 +223,10 @@ static struct acl_test *read_test(const struct acl_reader *r, const char *const 
 		criterion = buf;
 	if (!expr_parse(criterion, r->memory, &t->expr, &rest, e))
 		return NULL;
+	if (!strcmp(t->expr.fetch->name, "hdr")) { /* a criterion of that name is the request's, also in rules of answers */
+		t->expr.fetch = fetch_find(text_of("req.hdr", 7));
+		t->expr.needs = t->expr.fetch->needs;
+	}
 	if (*rest) {
 		rule_fail(e, "\"%s\" is too much behind the expression", rest);
 		return NULL;

@@ -40,13 +40,15 @@ static bool find_cookie(const struct http_msg *m, struct text field, const char 
 	size_t len = strlen(wanted);
 
 	while (field.len) {
-		struct text one = text_of(field.at, http_cookie_len(m, field.at, field.len));
+		struct text one = text_of(field.at, http_cookie_len(field.at, field.len));
 		size_t passed = one.len < field.len ? one.len + 1 : one.len;
 
 		field.at += passed;
 		field.len -= passed;
 		while (one.len && (*one.at == ' ' || *one.at == '\t'))
 			one.at++, one.len--;
+		while (one.len && (one.at[one.len - 1] == ' ' || one.at[one.len - 1] == '\t'))
+			one.len--;
 		if (one.len >= len && !strncmp(one.at, wanted, len) && memchr(one.at, '=', one.len)) {
 			*ret = one;
 			return true;

@@ -285,7 +285,7 @@ bool expr_eval(const struct expr *x, struct run *r, struct fetch_step *step, str
 {
 	struct fetch_step one = {0};
 
-	if (((x->needs & EXPR_REQUEST) && !has_request(r)) ||
+	if (((x->needs & EXPR_REQUEST) && !has_request(r)) || ((x->needs & EXPR_MESSAGE) && !r->response && !has_request(r)) ||
 	    ((x->needs & EXPR_RESPONSE) && !r->response) || ((x->needs & EXPR_ASKED) && !r->was_asked && !has_request(r)))
 		return false;
 	if (!x->fetch->fn(x->fetch, x->arg, x->n_args, r, step ? step : &one, ret))

@@ -40,6 +40,7 @@ const struct regex *rule_regex(const struct rule_memory *m, const char *pattern,
 #define EXPR_REQUEST 1u	 /* HTTP request */
 #define EXPR_RESPONSE 2u /* HTTP response */
 #define EXPR_ASKED 4u	 /* HTTP request, or what is known of it when it is gone */
+#define EXPR_MESSAGE 8u	 /* HTTP response where there is one, else the request */
 
 struct expr_arg {
 	struct text text;

@@ -67,6 +67,8 @@ CASES = [
         ("GET", "", "S=x; path=/", "b | - | S=b; path=/", "NR"),
         ("GET", "S=b", "S=x; path=/", "b | S=b | S=b; path=/", "VR"),
         ("GET", "S=b", "T=1", "b | S=b | T=1", "VN"),
+        ("GET", "S=b", "S=x,y; path=/", "b | S=b | S=b,y; path=/", "VR"),
+        ("GET", "S=b", 'S="x,y"; path=/', "b | S=b | S=b; path=/", "VR"),
     ]),
     ("S prefix", [
         ("GET", "", "", "a | -", "NN"),
@@ -302,6 +304,61 @@ def test_who_is_asked_first(binary):
             assert ask(p, *request) == said, request
         until("all is logged", lambda: p.text().count(" HTTP/1.1") == len(asked))
         assert re.findall(r" - - --(..) ", p.text()) == [letters for _, _, letters in asked], p.text()
+
+
+def test_ignored_persistence(binary):
+    """The cookie of an answer is the server's own then."""
+    modes = ("insert", "insert indirect maxidle 60", "insert preserve", "rewrite", "prefix", "indirect")
+    text = HEAD + """
+frontend f
+    bind 127.0.0.1:{port}
+    option httplog
+    log stdout format raw local0
+    use_backend %[path,field(2,/)]
+"""
+    for i in range(len(modes)):
+        text += f"backend b{i}\n    cookie S {modes[i]}\n    ignore-persist if TRUE\n    server a 127.0.0.1:{{a}} cookie a\n"
+    with Proxy(binary, config(text, a=Server(serve("a")).port)) as p:
+        for i, mode in enumerate(modes):
+            got = ask(p, f"/b{i}/", "GET", "", "S=x; path=/")
+            assert got == "a | - | S=x; path=/", (mode, got)
+        until("all is logged", lambda: p.text().count(" HTTP/1.1") == len(modes))
+        assert re.findall(r" - - --(..) ", p.text()) == ["NN"] * len(modes), p.text()
+
+
+def test_values_of_the_message_at_hand(binary):
+    """hdr and cookie are the answer's in rules of answers, and the request's in their conditions."""
+    text = HEAD + """
+frontend f
+    bind 127.0.0.1:{port}
+    http-request set-var(txn.asked) hdr(x-more)
+    http-response set-var(txn.cookie) cookie(S)
+    http-response add-header X-Name "%[hdr(x-seen)] %[var(txn.cookie)] %[var(txn.asked)]"
+    http-response add-header X-Name wrong if { hdr(x-seen) S=a }
+    default_backend b
+backend b
+    server a 127.0.0.1:{a}
+"""
+    with Proxy(binary, config(text, a=Server(serve("a")).port)) as p:
+        got = ask(p, "/", "GET", "S=a", "S=b; path=/", "X-More: X-A: b")
+        assert got == "a + S=a b X-A: b | S=a | S=b; path=/", got
+
+
+def test_captured_cookies(binary):
+    """Without what is behind a comma, and without blanks at the end."""
+    text = HEAD + """
+frontend f
+    bind 127.0.0.1:{port}
+    capture cookie S len 20
+    log stdout format raw local0
+    log-format "<%CC> <%CS>"
+    default_backend b
+backend b
+    server a 127.0.0.1:{a}
+"""
+    with Proxy(binary, config(text, a=Server(serve("a")).port)) as p:
+        ask(p, "/", "GET", "T=1; S=a ; U=2", "S=x , T=1; path=/")
+        until("it is logged", lambda: "<S=a> <S=x>" in p.text())
 
 
 DYNAMIC = HEAD + """

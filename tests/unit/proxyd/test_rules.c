@@ -59,7 +59,8 @@ static const struct {
     {"urlp(empty)", ""},
     {"urlp(none)", NULL},
     {"urlp_val(id),add(8)", "50"},
-    {"hdr(host)", "www.Example.com:8080"},
+    {"req.hdr(host)", "www.Example.com:8080"},
+    {"hdr(cache-control,1)", "no-cache"}, /* of a response where there is one */
     {"req.hdr(Host),lower", "www.example.com:8080"},
     {"req.hdr(host),host_only,upper", "WWW.EXAMPLE.COM"},
     {"req.hdr(host),port_only", "8080"},

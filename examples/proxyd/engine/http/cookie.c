@@ -42,11 +42,11 @@ static bool next_pair(const struct http_msg *m, struct http_span list, uint32_t 
 	const char *text = http_text(m, list);
 	uint32_t begin = *at, end, equals, name_end;
 
-	while (begin < list.len && (is_blank(text[begin]) || http_ends_cookie(m, text[begin])))
+	while (begin < list.len && (is_blank(text[begin]) || http_ends_cookie(text[begin])))
 		begin++;
 	if (begin >= list.len)
 		return false;
-	*at = end = begin + (uint32_t)http_cookie_len(m, text + begin, list.len - begin);
+	*at = end = begin + (uint32_t)http_cookie_len(text + begin, list.len - begin);
 	for (equals = begin; equals < end && text[equals] != '='; equals++)
 		;
 	for (name_end = equals < end ? equals : begin; name_end > begin && is_blank(text[name_end - 1]);)
@@ -107,7 +107,7 @@ static int replace(struct http_msg *m, unsigned field, struct http_span span, co
 	memcpy(value + n, text, len);
 	memcpy(value + n + len, http_text(m, old) + span.at + span.len, tail);
 	n += len + tail;
-	for (len = 0; !span.at && len < n && (http_ends_cookie(m, value[len]) || is_blank(value[len])); len++)
+	for (len = 0; !span.at && len < n && (http_ends_cookie(value[len]) || is_blank(value[len])); len++)
 		;
 	if (len == n) {
 		http_remove_at(m, field);
@@ -391,8 +391,7 @@ static int insert(struct exchange *x, struct http_msg *m, const char *value, boo
 	size_t len;
 	int e;
 
-	if ((is_direct && !has_stale_dates(x, c)) || (c->postonly && x->method != HTTP_METHOD_POST) ||
-	    x->persistence == PERSISTENCE_IGNORED)
+	if ((is_direct && !has_stale_dates(x, c)) || (c->postonly && x->method != HTTP_METHOD_POST))
 		return 0;
 	len = write_cookie(x, c, value, text, sizeof(text));
 	if (!len)
@@ -461,6 +460,8 @@ int http_cookie_give(struct exchange *x, struct http_msg *m)
 	x->cookie_out = 'N';
 	if (x->cookie_in == 'V' && !is_direct)
 		x->cookie_in = 'D'; /* it went down, or was full */
+	if (x->persistence == PERSISTENCE_IGNORED)
+		return 0;
 	while (!e && find(m, "set-cookie", c->name, &at, &f))
 		e = change(x, m, &f, &at, value, is_direct);
 	if (!e && c->mode == CFG_COOKIE_INSERT && x->cookie_out != 'P')

@@ -156,17 +156,17 @@ bool http_next_element(const struct http_msg *m, struct http_span value, uint32_
 	return false;
 }
 
-bool http_ends_cookie(const struct http_msg *m, char c)
+bool http_ends_cookie(char c)
 {
-	return c == ';' || (c == ',' && !m->is_response);
+	return c == ';' || c == ',';
 }
 
-size_t http_cookie_len(const struct http_msg *m, const char *text, size_t len)
+size_t http_cookie_len(const char *text, size_t len)
 {
 	bool in_value = false, quoted = false;
 	size_t n = 0;
 
-	for (; n < len && (quoted || !http_ends_cookie(m, text[n])); n++) {
+	for (; n < len && (quoted || !http_ends_cookie(text[n])); n++) {
 		if (text[n] == '=')
 			in_value = true;
 		else if (text[n] == '"' && in_value)

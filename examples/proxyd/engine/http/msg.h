@@ -128,10 +128,10 @@ bool http_next_listed(const struct http_msg *m, struct http_span value, uint32_t
 bool http_next_element(const struct http_msg *m, struct http_span value, uint32_t *at,
 		       struct http_span *ret);
 
-/* Commas are of requests that RFC 2109 wrote; an answer has one cookie, and dates behind it. */
-bool http_ends_cookie(const struct http_msg *m, char c);
+/* A comma was between the cookies of RFC 2109; in the dates behind the cookie of an answer it ends nothing. */
+bool http_ends_cookie(char c);
 /* Of the cookie that `text` begins with. What would end it does not in quotes. */
-size_t http_cookie_len(const struct http_msg *m, const char *text, size_t len);
+size_t http_cookie_len(const char *text, size_t len);
 
 /* What the Connection fields say: a set of HTTP_OPTION_…. */
 uint8_t http_connection_options(const struct http_msg *m);

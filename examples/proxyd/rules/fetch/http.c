@@ -10,7 +10,7 @@
 
 static struct http_msg *message(const struct fetch *f, struct run *r)
 {
-	return f->needs & EXPR_RESPONSE ? r->response : r->request;
+	return f->needs & EXPR_RESPONSE || (f->needs & EXPR_MESSAGE && r->response) ? r->response : r->request;
 }
 
 static struct text span_text(const struct http_msg *m, struct http_span s)
@@ -186,13 +186,12 @@ static struct text trimmed(struct text t)
 }
 
 /* The next "name=value" of a message's list of cookies, from *at on; a word alone is none, and $Path is said of one (RFC 2965). */
-static bool next_pair(struct text list, const struct http_msg *m, uint32_t *at, struct text *name,
-		      struct text *value)
+static bool next_pair(struct text list, uint32_t *at, struct text *name, struct text *value)
 {
 	while (*at < list.len) {
 		const char *begin = list.at + *at, *end, *equals;
 
-		end = begin + http_cookie_len(m, begin, list.len - *at);
+		end = begin + http_cookie_len(begin, list.len - *at);
 		*at = (uint32_t)(end - list.at) + 1;
 		equals = memchr(begin, '=', (size_t)(end - begin));
 		if (!equals)
@@ -216,7 +215,7 @@ static bool next_set_cookie(struct walk *w, const struct http_field *f, struct t
 		if (!http_next_listed(w->m, f->value, &w->at, &element))
 			return false;
 		at = 0;
-	} while (!next_pair(span_text(w->m, element), w->m, &at, name, value));
+	} while (!next_pair(span_text(w->m, element), &at, name, value));
 	return true;
 }
 
@@ -231,7 +230,7 @@ static bool next_cookie(struct walk *w, struct text wanted, struct text *ret)
 
 		if (!http_same_name(http_text(w->m, f->name), f->name.len, w->name.at, w->name.len))
 			continue;
-		while (w->m->is_response ? next_set_cookie(w, f, &name, &value) : next_pair(list, w->m, &w->at, &name, &value)) {
+		while (w->m->is_response ? next_set_cookie(w, f, &name, &value) : next_pair(list, &w->at, &name, &value)) {
 			if (wanted.len && !text_same(name, wanted, false))
 				continue;
 			*ret = value;
@@ -244,8 +243,7 @@ static bool next_cookie(struct walk *w, struct text wanted, struct text *ret)
 static bool cookie_text(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 			struct run *r, struct fetch_step *step, struct text *ret)
 {
-	struct walk w = walk_of(
-	    f, r, f->needs & EXPR_RESPONSE ? text_of("set-cookie", 10) : text_of("cookie", 6));
+	struct walk w = walk_of(f, r, message(f, r)->is_response ? text_of("set-cookie", 10) : text_of("cookie", 6));
 	struct text wanted = n_args ? arg->text : text_of("", 0), t;
 	bool found = false;
 
@@ -648,8 +646,8 @@ const struct fetch fetches_http[] = {
     {"cook", "S", SAMPLE_STR, EXPR_REQUEST, cookie, 0, NULL},
     {"cook_cnt", "S", SAMPLE_INT, EXPR_REQUEST, cookie_count, 0, NULL},
     {"cook_val", "S", SAMPLE_INT, EXPR_REQUEST, cookie_number, 0, NULL},
-    {"cookie", "S", SAMPLE_STR, EXPR_REQUEST, cookie, 0, NULL},
-    {"hdr", "SI", SAMPLE_STR, EXPR_REQUEST, header, ELEMENTS, NULL},
+    {"cookie", "S", SAMPLE_STR, EXPR_MESSAGE, cookie, 0, NULL},
+    {"hdr", "SI", SAMPLE_STR, EXPR_MESSAGE, header, ELEMENTS, NULL},
     {"hdr_cnt", "S", SAMPLE_INT, EXPR_REQUEST, header_count, ELEMENTS, NULL},
     {"hdr_ip", "SI", SAMPLE_IPV4, EXPR_REQUEST, header_ip, ELEMENTS, NULL},
     {"hdr_val", "SI", SAMPLE_INT, EXPR_REQUEST, header_number, ELEMENTS, NULL},
