@@ -57,14 +57,14 @@ static bool read_var(struct format *f, const char **text, unsigned *all, unsigne
 	size_t len = 0;
 	int var;
 
-	if (**text == 'o') {
+	while (isalnum((unsigned char)(*text)[len]))
+		len++;
+	if (len == 1 && **text == 'o') {
 		*all = flags;
 		++*text;
 		return true;
 	}
-	if (!log_var_find(*text, &var, &len)) {
-		while (isalpha((unsigned char)(*text)[len]))
-			len++;
+	if (!log_var_find(text_of(*text, len), &var)) {
 		return rule_fail(
 		    e,
 		    "\"%%%.*s\" is no variable of a format: write %%[expression], or %%%% for a "

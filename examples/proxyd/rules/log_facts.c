@@ -333,18 +333,15 @@ static const char *const names[N_VARS] = {
     "si", "sp", "sq",  "sslc", "sslv", "t",  "tr",  "trg", "trl", "ts", "tsc",
 };
 
-bool log_var_find(const char *text, int *ret, size_t *ret_len)
+bool log_var_find(struct text name, int *ret)
 {
-	*ret_len = 0;
 	for (int i = 0; i < N_VARS; i++) {
-		size_t len = strlen(names[i]);
-
-		if (len > *ret_len && !strncmp(text, names[i], len)) {
+		if (text_same(name, text_of(names[i], strlen(names[i])), false)) {
 			*ret = i;
-			*ret_len = len;
+			return true;
 		}
 	}
-	return *ret_len;
+	return false;
 }
 
 static void put_name(struct log_writer *w, const struct log_facts *f, bool with_mark,

@@ -54,9 +54,8 @@ struct text log_request_part(const struct log_facts *f, int part);
 struct text log_unique_id(const struct log_facts *f);
 struct text log_captured(const struct log_facts *f, unsigned side, unsigned slot);
 
-/* The variables: in the order of their names. */
-/* True: *ret is that of the longest name `text` begins with, and *ret_len its length. */
-bool log_var_find(const char *text, int *ret, size_t *ret_len);
+/* The variables: in the order of their names. False: that is none of them. */
+bool log_var_find(struct text name, int *ret);
 
 #define LOG_QUOTE 1u  /* +Q */
 #define LOG_HEX 2u    /* +X */

@@ -102,16 +102,14 @@ bool text_to_ip(struct text t, struct sample *ret)
 
 static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 
-static bool is_text(enum sample_type type)
-{
-	return type == SAMPLE_STR || type == SAMPLE_BIN;
-}
-
 bool sample_castable(enum sample_type from, enum sample_type to)
 {
-	if (from == to || is_text(from))
-		return !(from == SAMPLE_BIN &&
-			 (to == SAMPLE_BOOL || to == SAMPLE_IPV4 || to == SAMPLE_IPV6));
+	if (from == to || from == SAMPLE_STR)
+		return true;
+	if (from == SAMPLE_BIN)
+		return to == SAMPLE_STR;
+	if (from == SAMPLE_IPV4 && to == SAMPLE_BOOL)
+		return false;
 	if (to == SAMPLE_BIN)
 		return true;
 	if (from == SAMPLE_IPV6)
@@ -186,14 +184,6 @@ static bool to_int(struct sample *s, enum sample_type to)
 		if (!t.len)
 			return false;
 		text_to_int(t, &s->number); /* what is beyond the range is its end: it still is more than others */
-	} else if (s->type == SAMPLE_BIN) {
-		uint64_t value = 0;
-
-		if (s->text.len > 8)
-			return false;
-		for (size_t i = 0; i < s->text.len; i++)
-			value = value << 8 | (uint8_t)s->text.at[i];
-		s->number = (int64_t)value;
 	} else if (s->type == SAMPLE_IPV4) {
 		memcpy(&v4, s->ip, sizeof(v4));
 		s->number = ntohl(v4);

@@ -303,6 +303,17 @@ static bool read_condition(struct words *w, struct rule *rule, size_t *ret_word)
 	return false;
 }
 
+/* Conditions are another matter: one that asks for what is not there is false. */
+static bool is_there(const struct rule *rule, struct rule_error *e)
+{
+	unsigned needs = rule->expr.needs | rule->format.needs | rule->value.needs;
+	bool answers = rule->kind == RULES_RESPONSE || rule->kind == RULES_AFTER_RESPONSE || rule->kind == RULES_TCP_RESPONSE;
+
+	if (answers)
+		return !(needs & EXPR_REQUEST) || rule_fail(e, "the request is gone by now: keep what you need of it, with http-request set-var(txn.name)");
+	return !(needs & EXPR_RESPONSE) || rule_fail(e, "there is no response yet: this belongs in http-response");
+}
+
 bool rules_add(struct rules *rules, enum rules_kind kind, const struct acl_reader *r,
 	       const char *const *word, size_t n, unsigned line, size_t *ret_word,
 	       struct rule_error *e)
@@ -328,6 +339,8 @@ bool rules_add(struct rules *rules, enum rules_kind kind, const struct acl_reade
 		return false;
 	}
 	*ret_word = w.i < n ? w.i : n - 1;
+	if (!is_there(rule, e))
+		return false;
 	if (!read_condition(&w, rule, ret_word))
 		return false;
 	if (rules->tail == NULL)

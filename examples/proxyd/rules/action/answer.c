@@ -409,6 +409,8 @@ bool read_redirect(struct words *w, struct rule *rule)
 
 		if (!strcmp(word, "location") || !strcmp(word, "prefix") ||
 		    !strcmp(word, "scheme")) {
+			if (*word != 'l' && w->kind == RULES_RESPONSE)
+				return rule_fail(w->e, "an answer is redirected to a location: \"%s\" is for requests", word);
 			rule->data = *word == 'l'   ? REDIRECT_LOCATION
 				     : *word == 'p' ? REDIRECT_PREFIX
 						    : REDIRECT_SCHEME;

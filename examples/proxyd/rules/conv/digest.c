@@ -55,13 +55,22 @@ static bool check_bits(struct expr_arg *arg, unsigned n, const struct rule_memor
 
 /* ---- Keys: in base64, or the name of a variable that holds them so ---- */
 
+static bool is_base64(struct text t)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t n = strspn(t.at, digits);
+
+	return t.len % 4 == 0 && t.len - n <= 2 && strspn(t.at + n, "=") == t.len - n;
+}
+
 /* `number` is the variable's, or -1. */
 static bool check_key(struct expr_arg *arg, const struct rule_memory *m, struct rule_error *e)
 {
 	arg->number = -1;
-	if (memchr(arg->text.at, '.', arg->text.len)) /* base64 has none */
-		arg->number = var_number(arg->text, m, e);
-	return arg->number >= 0 || !memchr(arg->text.at, '.', arg->text.len);
+	if (!memchr(arg->text.at, '.', arg->text.len)) /* base64 has none */
+		return is_base64(arg->text) || rule_fail(e, "\"%.60s\" is neither base64 nor a variable", arg->text.at);
+	arg->number = var_number(arg->text, m, e);
+	return arg->number >= 0;
 }
 
 /* Its bytes, in the scratch. */
