@@ -141,6 +141,10 @@ static void complete_flags(struct conf_parse *p, struct conf_virtual *v)
 			  v->name);
 		v->flags &= ~HA_SERVICE_ONE_PACKET;
 	}
+	if (v->scheduler && (!strcmp(v->scheduler, "sh") || !strcmp(v->scheduler, "mh")))
+		v->flags |= v->hash_flags;
+	else if (v->hash_flags)
+		conf_warn(p, &v->at, "virtual_server %s: only lb_algo sh and mh know a port and a fallback: they have no effect", v->name);
 	if (!v->persistence_s && has_every_port(v)) {
 		conf_warn(p, &v->at,
 			  "virtual_server %s: port 0 (every port) needs persistence, which keeps a "
@@ -192,10 +196,24 @@ static void check_ports(struct conf_parse *p, const struct conf_virtual *v,
 }
 
 /* Whether the library has a name for it at all; a backend may still refuse it. */
-static bool service_makes_sense(struct conf_parse *p, struct conf_virtual *v)
+static bool real_makes_sense(struct conf_parse *p, const struct conf_virtual *v, const struct conf_real *r, const char *what)
 {
 	struct ha_service_opts s;
 	struct ha_dest_opts d;
+	const char *why;
+	bool good;
+
+	model_service(v, &v->listen[0], &s);
+	model_dest(r, r->weight, &d);
+	good = ha_service_check(&s, &d, &why) >= 0;
+	if (!good)
+		conf_warn(p, &r->at, "this %s of %s: %s. Skipped", what, v->name, why);
+	return good;
+}
+
+static bool service_makes_sense(struct conf_parse *p, struct conf_virtual *v)
+{
+	struct ha_service_opts s;
 	const char *why;
 
 	for (size_t i = 0; i < v->n_listen; i++) {
@@ -207,17 +225,15 @@ static bool service_makes_sense(struct conf_parse *p, struct conf_virtual *v)
 		}
 	}
 	for (struct conf_real **at = &v->reals; *at && v->n_listen;) {
-		model_service(v, &v->listen[0], &s);
-		model_dest(*at, (*at)->weight, &d);
-		if (ha_service_check(&s, &d, &why) < 0) {
-			conf_warn(p, &(*at)->at, "this real_server of %s: %s. Skipped", v->name,
-				  why);
+		if (real_makes_sense(p, v, *at, "real_server")) {
+			at = &(*at)->next;
+		} else {
 			*at = (*at)->next;
 			v->n_reals--;
-		} else {
-			at = &(*at)->next;
 		}
 	}
+	if (v->sorry && v->n_listen && !real_makes_sense(p, v, v->sorry, "sorry_server"))
+		v->sorry = NULL;
 	return true;
 }
 

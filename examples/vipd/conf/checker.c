@@ -347,10 +347,22 @@ static void keep_kind(struct conf_parse *p, const struct checker *from, struct c
 	}
 }
 
-static void keep_check(struct conf_parse *p, struct conf_real *r, const struct checker *from)
+/* What leaves from an address of the other IP version arrives nowhere: it leaves from any, as in keepalived. */
+static void drop_other_family(struct conf_parse *p, const struct conf_real *r, struct checker *c)
+{
+	const struct ha_ip *to = c->way.connect_ip.family ? &c->way.connect_ip : &r->ip;
+
+	if (!c->way.bind_ip.family || c->way.bind_ip.family == to->family)
+		return;
+	conf_warn(p, &c->check.at, "bindto is not of the IP version of what is checked: it has no effect");
+	c->way.bind_ip = (struct ha_ip){0};
+}
+
+static void keep_check(struct conf_parse *p, struct conf_real *r, struct checker *from)
 {
 	struct conf_check *c = conf_alloc(p->passing, sizeof(*c)), **end = &r->checks;
 
+	drop_other_family(p, r, from);
 	*c = from->check;
 	c->way =
 	    is_default_way(&from->way) ? &conf_way_default : copy(p, &from->way, sizeof(from->way));
@@ -402,6 +414,9 @@ void conf_add_check(struct conf_parse *p, const struct conf_node *n, const struc
 			  k->block->keyword->word);
 		return;
 	}
+	if (c.check.kind == CONF_CHECK_UDP && c.udp.reply_min > c.udp.reply_max)
+		conf_warn(p, &n->word->at, "min_reply_length %d is more than max_reply_length %d: no answer is right", c.udp.reply_min,
+			  c.udp.reply_max);
 	if (c.check.kind == CONF_CHECK_SMTP && add_hosts(p, n, &c, &to->real))
 		return;
 	if (c.check.kind == CONF_CHECK_HTTP && !conf_http_complete(p, n, &c))

@@ -455,6 +455,7 @@ struct conf_virtual {
 	size_t n_marked;
 	const char *scheduler; /* NULL: wlc */
 	uint32_t flags;	       /* HA_SERVICE_… */
+	uint32_t hash_flags;   /* of them what only sh and mh know, until it is known which it is */
 	struct conf_forward forward, sorry_forward;
 	int protocol;	  /* CONF_UNSET, or IPPROTO_… */
 	uint8_t family;	  /* ip_family, of a fwmark; 0: not said */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Scripts before they run: are they there, and may others change them? */
 #include <errno.h>
+#include <grp.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -124,13 +126,25 @@ static bool is_missing(const struct conf_script *s, struct diag *d)
 	return missing;
 }
 
+/* Likewise of one that nobody can run. */
+static bool lacks_its_user(const struct conf_script *s, struct diag *d)
+{
+	bool user = s->user && !getpwnam(s->user), group = s->group && !getgrnam(s->group);
+
+	if (s->argv && (user || group))
+		diag_add(d, DIAG_WARNING, &s->at,
+			 "there is no %s \"%s\" to run script %s as. It is not run: what tracks or checks by it does without, until a reload finds one",
+			 user ? "user" : "group", user ? s->user : s->group, s->argv[0]);
+	return s->argv && (user || group);
+}
+
 /* Those that are run again and again: `off` is set of those that are not. */
 static bool check_repeated(const struct conf *c, struct conf_vrrp_script *list, struct diag *d)
 {
 	bool any = false;
 
 	for (struct conf_vrrp_script *s = list; s; s = s->next) {
-		bool missing = is_missing(&s->script, d),
+		bool missing = is_missing(&s->script, d) || lacks_its_user(&s->script, d),
 		     found = !missing && check_one(c, &s->script, d);
 
 		s->off = missing || (found && c->globals.script_security);

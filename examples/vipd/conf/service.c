@@ -37,7 +37,7 @@ static bool read_endpoint(struct conf_parse *p, const struct conf_node *n, struc
 			  word, word);
 		return false;
 	}
-	if (ha_ip_parse(n->word[1].text, ip) < 0) {
+	if (!conf_read_ip(p, &n->word[1], ip)) {
 		conf_warn(p, &n->word[1].at,
 			  "\"%s\" is not an address: write %s ADDRESS PORT. Skipped",
 			  n->word[1].text, word);
@@ -212,6 +212,12 @@ static void set_service_flag(struct conf_parse *p, const struct conf_node *n,
 	((struct conf_virtual *)target)->flags |= (uint32_t)k->min;
 }
 
+static void set_hash_flag(struct conf_parse *p, const struct conf_node *n,
+			  const struct conf_keyword *k, void *target)
+{
+	((struct conf_virtual *)target)->hash_flags |= (uint32_t)k->min;
+}
+
 /* The keyword's offset is that of a struct conf_up_down *; `min` 1: the latter. */
 static void set_up_down(struct conf_parse *p, const struct conf_node *n,
 			const struct conf_keyword *k, void *target)
@@ -382,13 +388,13 @@ static const struct conf_keyword virtual_words[] = {
      .doc = "As sip."},
     {"ops", set_service_flag, .min = HA_SERVICE_ONE_PACKET, .doc = "Each datagram for itself."},
     {CONF_ALWAYS("hashed", "", "Flag of IPVS.", WHY_HASHED)},
-    {"sh-port", set_service_flag, .min = HA_SERVICE_SCHED_PORT,
+    {"sh-port", set_hash_flag, .min = HA_SERVICE_SCHED_PORT,
      .doc = "sh looks at the port, too."},
-    {"mh-port", set_service_flag, .min = HA_SERVICE_SCHED_PORT,
+    {"mh-port", set_hash_flag, .min = HA_SERVICE_SCHED_PORT,
      .doc = "mh looks at the port, too."},
-    {"sh-fallback", set_service_flag, .min = HA_SERVICE_SCHED_FALLBACK,
+    {"sh-fallback", set_hash_flag, .min = HA_SERVICE_SCHED_FALLBACK,
      .doc = "sh takes another server when its own has weight 0."},
-    {"mh-fallback", set_service_flag, .min = HA_SERVICE_SCHED_FALLBACK,
+    {"mh-fallback", set_hash_flag, .min = HA_SERVICE_SCHED_FALLBACK,
      .doc = "mh takes another server when its own has weight 0."},
     {"flag-1", set_service_flag, .min = HA_SERVICE_SCHED_FALLBACK,
      .doc = "First flag of the scheduler."},
@@ -514,8 +520,8 @@ static bool set_last_number(struct ha_ip *ip, const char *number)
 	return true;
 }
 
-/* "10.0.0.0/29": all of it, from its first address on. */
-static bool set_prefix(struct ha_ip *first, struct ha_ip *last, const char *length)
+/* "10.0.0.0/29": all of it. "10.0.0.1/29" is a mistake, as in keepalived. */
+static bool set_prefix(const struct ha_ip *first, struct ha_ip *last, const char *length)
 {
 	size_t bits = ha_ip_len(first) * 8;
 	char *end;
@@ -524,7 +530,8 @@ static bool set_prefix(struct ha_ip *first, struct ha_ip *last, const char *leng
 	if (*end || end == length || prefix > bits)
 		return false;
 	for (size_t i = prefix; i < bits; i++) {
-		first->bytes[i / 8] &= (uint8_t) ~(0x80 >> i % 8);
+		if (first->bytes[i / 8] & 0x80 >> i % 8)
+			return false;
 		last->bytes[i / 8] |= (uint8_t)(0x80 >> i % 8);
 	}
 	return true;
@@ -556,7 +563,7 @@ static void add_range(struct conf_parse *p, struct conf_virtual_group *g, const 
 	if (!read_range(p, w->text, &l->ip, &last)) {
 		conf_warn(p, &w->at,
 			  "\"%s\" is not a range: write FIRST-LAST, ADDRESS-NUMBER or "
-			  "ADDRESS/PREFIX. Skipped",
+			  "ADDRESS/PREFIX, with its first address. Skipped",
 			  w->text);
 		return;
 	}
@@ -566,17 +573,27 @@ static void add_range(struct conf_parse *p, struct conf_virtual_group *g, const 
 			; /* carries */
 }
 
+/* "fwmark N [inet|inet6]" */
+static void add_mark(struct conf_parse *p, struct conf_virtual_group *g, const struct conf_node *n, struct conf_listen *l)
+{
+	const struct conf_word *w = conf_argument(p, n), *family = n->n > 2 ? &n->word[2] : NULL;
+
+	if (!w || !read_fwmark(p, w, l))
+		return;
+	if (family && !strcmp(family->text, "inet6"))
+		l->ip.family = AF_INET6;
+	else if (family && strcmp(family->text, "inet") != 0)
+		conf_warn(p, &family->at, "unknown family \"%s\": write inet or inet6. inet is taken", family->text);
+	add_listen(p, g, l);
+}
+
 static void add_group_line(struct conf_parse *p, struct conf_virtual_group *g,
 			   const struct conf_node *n)
 {
 	struct conf_listen l = {.at = n->word->at};
 
 	if (!strcmp(n->word->text, "fwmark")) {
-		if (n->n > 1 && read_fwmark(p, &n->word[1], &l)) {
-			if (n->n > 2 && !strcmp(n->word[2].text, "inet6"))
-				l.ip.family = AF_INET6;
-			add_listen(p, g, &l);
-		}
+		add_mark(p, g, n, &l);
 		return;
 	}
 	if (n->n > 1 && !conf_read_port(p, &n->word[1], &l.port))

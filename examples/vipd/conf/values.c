@@ -56,7 +56,7 @@ static bool read_number(const char *text, double *ret)
 	}
 	errno = 0;
 	*ret = strtod(text, &end);
-	return end != text && !*end && !errno && !strpbrk(text, "xXnNpP");
+	return end != text && !*end && !errno && !strpbrk(text, "eExXnNpP");
 }
 
 bool conf_number(struct conf_parse *p, const struct conf_word *w, double min, double max,
@@ -242,6 +242,19 @@ void conf_set_file_part(struct conf_parse *p, const struct conf_node *n,
 		*(const char **)member(target, k) = conf_keep(p, w->text);
 }
 
+/* Of "10.0.0.1/24" the address counts, as in keepalived. */
+bool conf_read_ip(struct conf_parse *p, const struct conf_word *w, struct ha_ip *ret)
+{
+	size_t len = strcspn(w->text, "/");
+
+	if (!w->text[len])
+		return ha_ip_parse(w->text, ret) >= 0;
+	if (ha_ip_parse(conf_strndup(p->scratch, w->text, len), ret) < 0)
+		return false;
+	conf_note(p, &w->at, "of \"%s\" the address counts: write it without a mask", w->text);
+	return true;
+}
+
 /* `min` is the IP version that is wanted, 0: any. */
 void conf_set_ip(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
 		 void *target)
@@ -251,7 +264,7 @@ void conf_set_ip(struct conf_parse *p, const struct conf_node *n, const struct c
 
 	if (!w)
 		return;
-	if (ha_ip_parse(w->text, &ip) < 0)
+	if (!conf_read_ip(p, w, &ip))
 		conf_warn(p, &w->at, "\"%s\" is not an address: skipped", w->text);
 	else if ((k->min == 4 && ip.family != AF_INET) || (k->min == 6 && ip.family != AF_INET6))
 		conf_warn(p, &w->at, "\"%s\" is not an IPv%d address: skipped", w->text,

@@ -225,6 +225,10 @@ static void add(struct conf_parse *p, const struct conf_node *n, const struct co
 		conf_warn(p, &w->at, "%s \"%s\" lacks \"%s\": skipped", k->word, w->name, lack(w));
 		return;
 	}
+	if (w->bfd.local.family && w->bfd.local.family != w->bfd.peer.family) {
+		conf_warn(p, &w->at, "%s \"%s\": source_ip is not of the IP version of its neighbour: skipped", k->word, w->name);
+		return;
+	}
 	w->process.whole |= w->process.n_argv > 1;
 	if (p->conf->n_watches == CONF_INSTANCES_MAX ||
 	    conf_index_add_name(p->scratch, &p->watches, key_of(p->scratch, kind, w->name), w)) {

@@ -113,6 +113,7 @@ bool conf_read_flag(struct conf_parse *p, const struct conf_node *n, bool *ret);
 /* Parts of values. They say what is wrong and return false. */
 bool conf_number(struct conf_parse *p, const struct conf_word *w, double min, double max,
 		 bool whole, double *ret);
+bool conf_read_ip(struct conf_parse *p, const struct conf_word *w, struct ha_ip *ret); /* says nothing */
 bool conf_read_port(struct conf_parse *p, const struct conf_word *w, uint16_t *ret);
 void conf_script_of(struct conf_parse *p, const struct conf_word *w, size_t n,
 		    struct conf_script *ret);

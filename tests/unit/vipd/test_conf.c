@@ -150,7 +150,7 @@ static void a_range_goes_from_its_first_to_its_last_address(void **state)
 	    {"10.0.0.1-3", "10.0.0.1", "10.0.0.3", 3},
 	    {"10.0.0.250-10.0.1.5", "10.0.0.250", "10.0.1.5", 12},
 	    {"10.0.0.8/29", "10.0.0.8", "10.0.0.15", 8},
-	    {"10.0.0.13/29", "10.0.0.8", "10.0.0.15", 8},
+	    {"10.0.0.13/29", NULL, NULL, 0},
 	    {"10.0.0.1/32", "10.0.0.1", "10.0.0.1", 1},
 	    {"2001:db8::fffe-2001:db8::1:1", "2001:db8::fffe", "2001:db8::1:1", 4},
 	    {"2001:db8::9-a", "2001:db8::9", "2001:db8::a", 2},
@@ -179,7 +179,7 @@ static void a_range_goes_from_its_first_to_its_last_address(void **state)
 		end(c);
 	}
 	/* 2^31 addresses: as many as services may be, and no longer than that. */
-	struct conf *c = read_conf("virtual_server_group g {\n 10.0.0.0/1 80\n}\n");
+	struct conf *c = read_conf("virtual_server_group g {\n 128.0.0.0/1 80\n}\n");
 
 	assert_int_equal(c->virtual_groups->n_listen, HA_SERVICES_MAX);
 	end(c);
