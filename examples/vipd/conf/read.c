@@ -168,9 +168,39 @@ static unsigned count(const char *s, char c)
 	return n;
 }
 
-/* A path is relative to the file that includes. */
-static void include(struct reader *r, const struct lex_line *l, const struct diag_place *at)
+/* How long a text is without the comment and the blanks behind it. */
+static size_t without_comment(const char *text, size_t len)
 {
+	bool quoted = false;
+	size_t n = 0;
+
+	for (; n < len; n++) {
+		if (!quoted && (text[n] == '#' || text[n] == '!'))
+			break;
+		if (quoted && text[n] == '\\')
+			n++;
+		else if (text[n] == '"')
+			quoted = !quoted;
+	}
+	n = n < len ? n : len;
+	while (n && (text[n - 1] == ' ' || text[n - 1] == '\t' || text[n - 1] == '\r'))
+		n--;
+	return n;
+}
+
+/* What stands behind the keyword: of many words the line as it is, since a pattern may have braces and a path blanks. */
+static const char *included(struct reader *r, const struct conf_text *t, const struct lex_line *l)
+{
+	const char *rest = t->text + l->word[1].offset;
+
+	return l->n == 2 ? conf_strdup(r->memory, l->word[1].text)
+			 : conf_strndup(r->memory, rest, without_comment(rest, t->len - l->word[1].offset));
+}
+
+/* A path is relative to the file that includes. */
+static void include(struct reader *r, const struct conf_text *t, const struct lex_line *l)
+{
+	const struct diag_place place = conf_text_place(t, l->word[l->n > 1].offset), *at = &place;
 	struct open_file *f = &r->file[r->depth - 1];
 	const char *slash = strrchr(f->name, '/'), *pattern;
 
@@ -179,7 +209,7 @@ static void include(struct reader *r, const struct lex_line *l, const struct dia
 			 l->word[0].text);
 		return;
 	}
-	pattern = conf_strdup(r->memory, l->word[l->n - 1].text);
+	pattern = included(r, t, l);
 	if (r->depth > CONF_INCLUDE_MAX) {
 		stop(r, *at, "files include each other more than %d deep: is it a circle?",
 		     CONF_INCLUDE_MAX);
@@ -242,9 +272,7 @@ static void take(struct reader *r, const struct conf_text *t)
 	if (r->words > CONF_WORDS_MAX) {
 		stop(r, t->at, "too long: more than %u words in all", CONF_WORDS_MAX);
 	} else if (is_include(&line)) {
-		const struct diag_place at = conf_text_place(t, line.word[line.n - 1].offset);
-
-		include(r, &line, &at);
+		include(r, t, &line);
 	} else {
 		take_seed(r, &line);
 		take_words(r, t, &line);
@@ -259,26 +287,6 @@ static size_t blanks(const char *text, size_t len)
 
 	while (n < len && (text[n] == ' ' || text[n] == '\t' || text[n] == '\r'))
 		n++;
-	return n;
-}
-
-/* How long a text is without the comment and the blanks behind it. */
-static size_t without_comment(const char *text, size_t len)
-{
-	bool quoted = false;
-	size_t n = 0;
-
-	for (; n < len; n++) {
-		if (!quoted && (text[n] == '#' || text[n] == '!'))
-			break;
-		if (quoted && text[n] == '\\')
-			n++;
-		else if (text[n] == '"')
-			quoted = !quoted;
-	}
-	n = n < len ? n : len;
-	while (n && (text[n - 1] == ' ' || text[n - 1] == '\t' || text[n - 1] == '\r'))
-		n--;
 	return n;
 }
 
@@ -408,7 +416,7 @@ static void put_variables_in(struct reader *r, const struct conf_text *t, unsign
 	became.len = x->len;
 	became.column = x->column;
 	conf_text_skip(&became, blanks(x->text, x->len));
-	if (became.len && (*became.text == '@' || *became.text == '~'))
+	if (became.len && (*became.text == '@' || conf_sequence_begins(became.text, became.len)))
 		process(r, became, macros + 1);
 	else if (became.len)
 		take(r, &became);

@@ -60,7 +60,7 @@ static bool is_variable(const struct conf_span *s)
 	return s->len && conf_variable_name(s->text, s->len) == s->len;
 }
 
-/* Decimal, or hexadecimal behind 0x; the bound keeps sums within 64 bits. */
+/* As C writes them: decimal, hexadecimal behind 0x, octal behind 0; the bound keeps sums within 64 bits. */
 static bool number(const struct conf_span *s, int64_t *ret)
 {
 	char text[NUMBER_MAX], *end;
@@ -69,7 +69,7 @@ static bool number(const struct conf_span *s, int64_t *ret)
 		return false;
 	memcpy(text, s->text, s->len);
 	text[s->len] = '\0';
-	*ret = strtoll(text, &end, strpbrk(text, "xX") ? 16 : 10);
+	*ret = strtoll(text, &end, 0);
 	return !*end && *ret > -INT64_C(1000000000000) && *ret < INT64_C(1000000000000);
 }
 
@@ -125,13 +125,15 @@ static const char *read_lst(struct conf_memory *m, struct cursor *c, struct conf
 		if (!is_variable(&s->variable[i]))
 			return say_lst;
 	while (take(c, ',')) {
-		if (!s->n_variables || words(c, one, CONF_LIST_VARIABLES_MAX) != s->n_variables)
+		size_t n = words(c, one, CONF_LIST_VARIABLES_MAX);
+
+		if (!n || n > s->n_variables)
 			return say_lst;
 		for (size_t i = 0; i < s->n_variables; i++) {
 			if (s->n_values == CONF_LIST_VALUES_MAX)
 				return "more than 4096 values in one list";
 			s->value = conf_grow(m, s->value, s->n_values, sizeof(*s->value));
-			s->value[s->n_values++] = one[i];
+			s->value[s->n_values++] = i < n ? one[i] : (struct conf_span){"", 0};
 		}
 	}
 	return s->n_values && take(c, ')') ? NULL : say_lst;

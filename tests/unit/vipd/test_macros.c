@@ -174,6 +174,9 @@ static void lists_and_sequences_may_stand_in_each_other(void **state)
 {
 	becomes("~LST({a, b}, {1,x}, {2,y}) ~SEQ(i, 2) ${a}${b}${i}\n", "1x1|1x2|2y1|2y2");
 	becomes("$N=2\n ~LST(a, p,q) ~SEQ(i, ${N}) $a $i\n", "p 1|p 2|q 1|q 2");
+	becomes("~LST({a, b}, {1}, {2,y}) ${a}_${b}\n", "1_|2_y");
+	becomes("~SEQ(i, 010, 0xa) ${i}\n", "8|9|10");
+	becomes("~ASK(i, 1) $i\n", "~ASK(i, 1) $i"); /* neither, and no reason to try again */
 }
 
 /* ---- What would never end ---- */
