@@ -232,8 +232,10 @@ def test_each_connection_has_its_own_address(binary):
     web = f"""    option httpchk
     http-check connect addr 127.0.0.2
     http-check send uri /two
+    http-check expect status 200
     http-check connect addr 127.0.0.3 port {port}
     http-check send uri /three
+    http-check expect status 200
     http-check connect
     http-check send uri /own
 """
