@@ -178,9 +178,10 @@ static bool is_first(const struct job *j)
 	return false;
 }
 
-static uint64_t patience_ns(const struct scripts *s)
+/* At the end many may run at once, and share the CPU: those that delay nobody have the time that is left for all. */
+static uint64_t patience_ns(const struct job *j)
 {
-	return s->ends ? LAST_PATIENCE_NS : PATIENCE_NS;
+	return j->scripts->ends && j->delays ? LAST_PATIENCE_NS : PATIENCE_NS;
 }
 
 /* At the end somebody waits for each. */
@@ -197,9 +198,9 @@ static void give_up(struct scripts *s)
 
 	for (j = TAILQ_FIRST(&s->jobs); j; j = next) {
 		next = TAILQ_NEXT(j, entry);
-		if (!is_waited_for(j) || j->started_ns + patience_ns(s) > now_ns)
+		if (!is_waited_for(j) || j->started_ns + patience_ns(j) > now_ns)
 			continue;
-		log_warn("%s runs for more than %d s: not waiting for it any longer", j->argv[0], (int)(patience_ns(s) / (1000 * NS_PER_MS)));
+		log_warn("%s runs for more than %d s: not waiting for it any longer", j->argv[0], (int)(patience_ns(j) / (1000 * NS_PER_MS)));
 		drop(j);
 	}
 }
@@ -210,10 +211,10 @@ static void arm_patience(struct scripts *s)
 	const struct job *j;
 
 	TAILQ_FOREACH (j, &s->jobs, entry)
-		if (is_waited_for(j) && j->started_ns < first_ns)
-			first_ns = j->started_ns;
+		if (is_waited_for(j) && j->started_ns + patience_ns(j) < first_ns)
+			first_ns = j->started_ns + patience_ns(j);
 	if (first_ns < UINT64_MAX)
-		loop_arm(s->patience, first_ns + patience_ns(s));
+		loop_arm(s->patience, first_ns);
 }
 
 /* Starts what may run. A job that cannot be started is dropped, which lets the next one run. */

@@ -54,7 +54,7 @@ bool scripts_reap(struct scripts *s, pid_t pid, int status);
 
 /* Nothing runs and nothing waits. */
 bool scripts_idle(const struct scripts *s);
-/* It ends soon: each has a second now, so that one that hangs does not keep those behind it from telling of the end. */
+/* It ends soon: who keeps others waiting has a second now, so that one that hangs does not keep those behind it from telling of the end. */
 void scripts_hurry(struct scripts *s);
 /* Those that run, and those that wait for them. */
 size_t scripts_waiting(const struct scripts *s);
