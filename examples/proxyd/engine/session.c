@@ -9,7 +9,6 @@
 #include "rule_store.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -250,11 +249,14 @@ void session_forget(struct worker *w, struct session *s)
 	session_list(w, s, SESSION_ON_DEAD);
 }
 
+#define DRAINS 64 /* of so many bytes as the worker's buffer has */
+
 /* A close with bytes unread is a reset, which would look like a fault of the network. */
 static void drain(struct worker *w, int fd)
 {
-	if (recv(fd, NULL, INT_MAX, MSG_DONTWAIT | MSG_TRUNC) < 0 && errno == EFAULT) /* a UNIX socket's cannot be dropped so */
-		(void)!recv(fd, w->scratch, sizeof(w->scratch), MSG_DONTWAIT);
+	for (int i = 0; i < DRAINS; i++) /* those of TCP are dropped, not copied: tcp(7) */
+		if (recv(fd, w->scratch, sizeof(w->scratch), MSG_DONTWAIT | MSG_TRUNC) <= 0)
+			return;
 }
 
 void session_close(struct worker *w, struct session *s)
