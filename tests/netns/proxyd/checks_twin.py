@@ -280,6 +280,7 @@ def test_connections_are_observed(binary):
     web, checked = Server(named("web")), Server(named("checked"))
     words = f"check port {checked.port} inter 1h rise 1 fall 1 observe layer4 error-limit 3"
     with Asked(binary, listen(f"    server s 127.0.0.1:{web.port} {words}\n")) as p:
+        until("the first check passed", lambda: p.row("l/s", "check_status") == ["L4OK"])
         web.stop()
         for _ in range(2):
             served_by(p.proxy)
