@@ -148,7 +148,10 @@ LIBHA_API uint64_t ha_vrrp_link_deadline(const struct ha_vrrp_link *l);
  */
 LIBHA_API int ha_vrrp_link_dispatch(struct ha_vrrp_link *l, uint64_t now_ns);
 
-/* What a router's ops->send needs: sends from the router's source address, AH too. 0 or -errno. */
+/*
+ * What a router's ops->send needs: sends from the router's source address, AH too. 0 or -errno. To a group the address may be one that
+ * the host does not have; to a peer without AH that is -EINVAL.
+ */
 LIBHA_API int ha_vrrp_link_send(struct ha_vrrp_link *l, const struct ha_vrrp *v,
 				const struct ha_ip *destination, const void *advert, size_t len);
 

@@ -35,6 +35,10 @@ static int set_options(int fd, const struct option *option, size_t n)
 	return 0;
 }
 
+/*
+ * Adverts for a group may leave from an address that the host lacks, as keepalived's do (mcast_src_ip); the kernel says no to that unless
+ * the socket is a transparent one. To a peer they may not: its answers would go elsewhere.
+ */
 static int configure4(int fd, const struct ha_vrrp_socket *want, int ttl)
 {
 	const struct option option[] = {
@@ -54,7 +58,7 @@ static int configure4(int fd, const struct ha_vrrp_socket *want, int ttl)
 	memcpy(&group.imr_multiaddr, want->group.bytes, 4);
 	if (setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
 		return -errno;
-	return 0;
+	return sockopt_int(fd, IPPROTO_IP, IP_TRANSPARENT, 1);
 }
 
 static int configure6(int fd, const struct ha_vrrp_socket *want, int hops)
@@ -80,7 +84,7 @@ static int configure6(int fd, const struct ha_vrrp_socket *want, int hops)
 	memcpy(&group.ipv6mr_multiaddr, want->group.bytes, 16);
 	if (setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &group, sizeof(group)) < 0)
 		return -errno;
-	return 0;
+	return sockopt_int(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, 1);
 }
 
 /* Beyond the system's limit where that may be: 255 routers may all speak at the same moment. */

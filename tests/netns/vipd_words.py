@@ -76,6 +76,16 @@ vrrp_instance VI_8 {
         10.9.0.108/24
     }
 }
+vrrp_instance VI_9 {
+    version 3
+    interface eth0
+    virtual_router_id 59
+    advert_int 0.5
+    mcast_src_ip 10.9.0.99
+    virtual_ipaddress {
+        10.9.0.109/24
+    }
+}
 vrrp_instance VI_3 {
     version 3
     interface eth0
@@ -150,17 +160,18 @@ class Wire(threading.Thread):
         super().__init__(daemon=True)
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
         self.socket.bind((link, 0))
-        self.count, self.last = {}, {}
+        self.count, self.last, self.source = {}, {}, {}
         self.start()
 
     def run(self):
         with contextlib.suppress(OSError):  # the link goes at the end
             while True:
                 frame = self.socket.recv(2048)
-                if frame[12:14] == b"\x08\x00" and frame[23] == 112 and frame[29] == 1:
+                if frame[12:14] == b"\x08\x00" and frame[23] == 112 and frame[29] in (1, 99):
                     at = 14 + 4 * (frame[14] & 15)
                     advert = frame[at:at + 12]
                     self.last[advert[1]] = advert
+                    self.source[advert[1]] = socket.inet_ntoa(frame[26:30])
                     self.count[advert[1]] = self.count.get(advert[1], 0) + 1
 
     def send(self, advert):
@@ -334,8 +345,8 @@ def saved(router):
 
 def play(router, results):
     with router:
-        router.wait_for("a MASTER", lambda: {51, 52, 53} <= set(router.wire.last))
-        seen = {"settings": router.settings(), "buffers": router.buffers(), "old_unicast_checksum": router.wire.last[53].hex()}
+        router.wait_for("a MASTER", lambda: {51, 52, 53, 59} <= set(router.wire.last))
+        seen = {"settings": router.settings(), "buffers": router.buffers(), "old_unicast_checksum": router.wire.last[53].hex(), "mcast_src_ip": router.wire.source[59]}
         if router.is_vipd:
             owner_is_deaf(router)
             follows_its_source(router)
