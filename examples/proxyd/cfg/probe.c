@@ -362,12 +362,10 @@ static void check_ports(struct reader *r, const struct cfg_proxy *p)
 	if (c->kind == CFG_CHECK_EXTERNAL || (c->kind == CFG_CHECK_SCRIPT && first && first->action == CFG_STEP_CONNECT && first->port.number))
 		return;
 	STAILQ_FOREACH (s, &p->servers, next)
-		if (s->check && s->client_port && !s->check_port && s->addr.len)
-			diag_add(r->diag, DIAG_ERROR, &s->at,
-				 "server \"%s\" is checked, but no port is written: write one "
-				 "behind the "
-				 "address or \"port N\"",
-				 s->name);
+		if (s->check && s->client_port && !s->check_port)
+			diag_add(r->diag, s->is_name ? DIAG_WARNING : DIAG_ERROR, &s->at,
+				 "server \"%s\" is checked, but no port is written%s: write one behind the address or \"port N\"",
+				 s->name, s->is_name ? ", so that it stays down" : "");
 }
 
 void cfg_probe_check(struct reader *r, struct cfg_proxy *p)

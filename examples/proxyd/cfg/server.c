@@ -472,8 +472,9 @@ static void take_server_name(struct reader *r, size_t i, struct cfg_server *s)
 }
 
 /* Of a name, as init-addr says. False: told. */
-static bool first_address(struct reader *r, size_t i, unsigned flags, const struct cfg_resolve *how, struct address *a)
+static bool first_address(struct reader *r, size_t i, unsigned flags, const struct cfg_server *s, struct address *a)
 {
+	const struct cfg_resolve *how = &s->resolve;
 	static const enum cfg_init usual[] = {CFG_INIT_LAST, CFG_INIT_LIBC};
 	const enum cfg_init *init = how->n_init ? how->init : usual;
 	unsigned n = how->n_init ? how->n_init : 2;
@@ -490,10 +491,12 @@ static bool first_address(struct reader *r, size_t i, unsigned flags, const stru
 			addr_set_port(&a->addr, a->port);
 			break;
 		case CFG_INIT_LIBC:
+			if (s->is_srv)
+				break;
 			looked = true;
 			read_address(r, i, word_at(r, i), flags | ADDR_UNRESOLVED, a);
 		}
-	if (a->addr.len || (flags & ADDR_UNRESOLVED))
+	if (a->addr.len || s->is_srv || (flags & ADDR_UNRESOLVED))
 		return true;
 	if (looked) /* says why, but for a name that came this moment */
 		return read_address(r, i, word_at(r, i), flags, a);
@@ -509,7 +512,7 @@ static void read_server_address(struct reader *r, size_t i, unsigned flags, stru
 		return;
 	s->is_name = !a.addr.len;
 	s->is_srv = s->is_name && a.host[0] == '_' && s->resolve.section;
-	if (s->is_name && !s->is_srv && !first_address(r, i, flags | ADDR_SERVER, &s->resolve, &a))
+	if (s->is_name && !first_address(r, i, flags | ADDR_SERVER, s, &a))
 		return;
 	s->host = a.host;
 	s->addr = a.addr;

@@ -31,7 +31,11 @@ struct nameserver {
 	char *name;
 	struct cfg_addr addr;
 	bool tcp;
-	ares_channel channel;
+	/*
+	 * What comes truncated is asked for by a stream, over a channel of its own: where the port is closed, c-ares gives
+	 * up all questions of the channel.
+	 */
+	ares_channel channel, stream;
 	uint64_t counter[DNS_COUNTERS];
 };
 
@@ -54,6 +58,7 @@ struct dns_attempt {
 	struct nameserver *to;
 	uint64_t turn;
 	int type;
+	bool by_stream;
 };
 
 struct dns {
@@ -219,6 +224,14 @@ static enum dns_counter counter_of(int status)
 	}
 }
 
+static void send_attempt(struct dns_question *q, struct nameserver *to, int type, bool by_stream);
+
+/* TC of the header (RFC 1035 4.1.1) */
+static bool is_truncated(const unsigned char *at, int len)
+{
+	return len > 2 && (at[2] & 2);
+}
+
 static void on_answer(void *userdata, int status, int timeouts, unsigned char *at, int len)
 {
 	struct dns_attempt *a = userdata;
@@ -226,7 +239,7 @@ static void on_answer(void *userdata, int status, int timeouts, unsigned char *a
 	struct nameserver *by = a->to;
 	uint64_t turn = a->turn;
 	int type = a->type;
-	bool changed = false;
+	bool by_stream = a->by_stream, changed = false;
 	enum dns_counter what;
 
 	if (q)
@@ -236,6 +249,11 @@ static void on_answer(void *userdata, int status, int timeouts, unsigned char *a
 		return;
 	if (!q->asking || turn != q->turn || q->decided) { /* another one was faster */
 		by->counter[DNS_OUTDATED] += status != ARES_ETIMEOUT;
+		return;
+	}
+	if (!by_stream && is_truncated(at, len)) {
+		by->counter[DNS_TRUNCATED]++;
+		send_attempt(q, by, type, true);
 		return;
 	}
 	if (status == ARES_SUCCESS)
@@ -264,16 +282,8 @@ static void ask(struct dns_question *q, uint64_t now_ns)
 	q->bad = CFG_HOLD_TIMEOUT;
 	q->decided = false;
 	set_due(q, now_ns + s->retry_ns);
-	for (unsigned i = 0; i < s->n_nameservers; i++) {
-		struct dns_attempt *a = calloc(1, sizeof(*a));
-
-		if (!a)
-			return; /* as if it had got lost */
-		*a = (struct dns_attempt){.question = q, .to = &s->nameserver[i], .turn = q->turn, .type = type};
-		LIST_INSERT_HEAD(&q->attempts, a, entry);
-		s->nameserver[i].counter[DNS_SENT]++;
-		ares_query(s->nameserver[i].channel, q->name, ns_c_in, type, on_answer, a);
-	}
+	for (unsigned i = 0; i < s->n_nameservers; i++)
+		send_attempt(q, &s->nameserver[i], type, s->nameserver[i].tcp);
 }
 
 /* Its time has come: to ask, to ask once more, or to tell. */
@@ -339,12 +349,12 @@ static void on_socket(void *userdata, ares_socket_t fd, int readable, int writab
 			strerror(errno));
 }
 
-static int open_channel(struct nameserver *n)
+static int open_channel(struct nameserver *n, bool by_stream, ares_channel *ret)
 {
 	char lookups[] = "b"; /* no hosts file */
 	struct ares_options o = {
 	    .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_NOCHECKRESP | ARES_FLAG_EDNS |
-		     (n->tcp ? ARES_FLAG_USEVC : 0),
+		     (by_stream ? ARES_FLAG_USEVC : ARES_FLAG_IGNTC),
 	    .timeout = (int)(n->section->retry_ns / CFG_MS),
 	    .tries = 1,
 	    .lookups = lookups,
@@ -355,11 +365,11 @@ static int open_channel(struct nameserver *n)
 	struct ares_addr_port_node a = {.family = n->addr.sa.sa_family};
 	struct sockaddr_in in;
 	struct sockaddr_in6 in6;
-	int e = ares_init_options(&n->channel, &o, ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
+	int e = ares_init_options(ret, &o, ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
 							ARES_OPT_DOMAINS | ARES_OPT_EDNSPSZ | ARES_OPT_SOCK_STATE_CB);
 
 	if (e != ARES_SUCCESS) {
-		n->channel = NULL;
+		*ret = NULL;
 		return e == ARES_ENOMEM ? -ENOMEM : -EIO;
 	}
 	memcpy(&in, &n->addr.storage, sizeof(in));
@@ -369,7 +379,29 @@ static int open_channel(struct nameserver *n)
 	else
 		memcpy(&a.addr.addr6, &in6.sin6_addr, 16);
 	a.udp_port = a.tcp_port = ntohs(a.family == AF_INET ? in.sin_port : in6.sin6_port);
-	return ares_set_servers_ports(n->channel, &a) == ARES_SUCCESS ? 0 : -ENOMEM;
+	return ares_set_servers_ports(*ret, &a) == ARES_SUCCESS ? 0 : -ENOMEM;
+}
+
+/* NULL: no memory, or nothing that another try could mend. */
+static ares_channel channel_of(struct nameserver *n, bool by_stream)
+{
+	if (by_stream && !n->tcp && !n->stream)
+		open_channel(n, true, &n->stream);
+	return by_stream && !n->tcp ? n->stream : n->channel;
+}
+
+/* Without memory it is as if it had got lost. */
+static void send_attempt(struct dns_question *q, struct nameserver *to, int type, bool by_stream)
+{
+	ares_channel channel = channel_of(to, by_stream);
+	struct dns_attempt *a = channel ? calloc(1, sizeof(*a)) : NULL;
+
+	if (!a)
+		return;
+	*a = (struct dns_attempt){.question = q, .to = to, .turn = q->turn, .type = type, .by_stream = by_stream};
+	LIST_INSERT_HEAD(&q->attempts, a, entry);
+	to->counter[DNS_SENT]++;
+	ares_query(channel, q->name, ns_c_in, type, on_answer, a);
 }
 
 static void close_nameservers(struct dns_section *s)
@@ -379,6 +411,8 @@ static void close_nameservers(struct dns_section *s)
 	for (unsigned i = 0; i < s->n_nameservers; i++) {
 		if (s->nameserver[i].channel)
 			ares_destroy(s->nameserver[i].channel);
+		if (s->nameserver[i].stream)
+			ares_destroy(s->nameserver[i].stream);
 		free(s->nameserver[i].name);
 	}
 	s->n_nameservers = 0;
@@ -403,7 +437,7 @@ static int open_nameservers(struct dns_section *s, const struct cfg_resolvers *c
 		    .addr = c->nameserver[i].addr,
 		    .tcp = c->nameserver[i].tcp,
 		};
-		e = n->name ? open_channel(n) : -ENOMEM;
+		e = n->name ? open_channel(n, n->tcp, &n->channel) : -ENOMEM;
 	}
 	LIST_FOREACH (q, &s->questions, entry)
 		set_due(q, 0);
@@ -638,6 +672,18 @@ int dns_fd(const struct dns *d)
 	return d->epoll_fd;
 }
 
+/* The first of `at_ns` and what the channel waits for. */
+static uint64_t sooner(ares_channel channel, uint64_t at_ns)
+{
+	uint64_t its_ns;
+	struct timeval t;
+
+	if (!channel || !ares_timeout(channel, NULL, &t))
+		return at_ns;
+	its_ns = loop_clock_ns() + (uint64_t)t.tv_sec * SECOND_NS + (uint64_t)t.tv_usec * 1000u + CFG_MS;
+	return its_ns < at_ns ? its_ns : at_ns;
+}
+
 uint64_t dns_deadline(const struct dns *d)
 {
 	const struct timer *timer = timers_first(&d->timers);
@@ -646,12 +692,8 @@ uint64_t dns_deadline(const struct dns *d)
 
 	TAILQ_FOREACH (s, &d->sections, entry)
 		for (unsigned i = 0; i < s->n_nameservers; i++) {
-			struct timeval t;
-			uint64_t at_ns = TIMER_NEVER;
-
-			if (s->nameserver[i].channel && ares_timeout(s->nameserver[i].channel, NULL, &t))
-				at_ns = loop_clock_ns() + (uint64_t)t.tv_sec * SECOND_NS + (uint64_t)t.tv_usec * 1000u + CFG_MS;
-			first = at_ns < first ? at_ns : first;
+			first = sooner(s->nameserver[i].channel, first);
+			first = sooner(s->nameserver[i].stream, first);
 		}
 	return first;
 }
@@ -661,9 +703,12 @@ static void process(struct dns *d, ares_socket_t readable, ares_socket_t writabl
 	struct dns_section *s;
 
 	TAILQ_FOREACH (s, &d->sections, entry)
-		for (unsigned i = 0; i < s->n_nameservers; i++)
+		for (unsigned i = 0; i < s->n_nameservers; i++) {
 			if (s->nameserver[i].channel)
 				ares_process_fd(s->nameserver[i].channel, readable, writable);
+			if (s->nameserver[i].stream)
+				ares_process_fd(s->nameserver[i].stream, readable, writable);
+		}
 }
 
 int dns_dispatch(struct dns *d, uint64_t now_ns)

@@ -289,7 +289,7 @@ static int record_of(const struct server_name *n, const struct dns_question *q)
 
 static void take_weight(struct server_name *n, const struct dns_answer *a)
 {
-	unsigned weight = a->weight / 256 + 1; /* HAProxy's */
+	unsigned weight = (a->weight + 255U) / 256; /* HAProxy's */
 
 	if (!n->server->admin.cfg->resolve.ignore_weight && n->server->admin.weight != weight)
 		admin_set_weight(n->engine, n->server, weight);
@@ -343,10 +343,11 @@ static void srv_answered(struct dns_question *q, uint64_t now_ns)
 
 	while (w && taken && q->status == CFG_HOLD_VALID)
 		w = take_records(q, w, taken);
-	for (; w && why; w = TAILQ_NEXT(w, entry)) {
-		forget_host(of_srv(w));
-		leave(of_srv(w), why);
-	}
+	for (; w && why; w = TAILQ_NEXT(w, entry))
+		if (of_srv(w)->name) { /* else it stays where init-addr put it */
+			forget_host(of_srv(w));
+			leave(of_srv(w), why);
+		}
 	free(taken);
 }
 

@@ -232,12 +232,12 @@ static void write_status(const struct server *s, const struct health_seen *h, ch
 	const char *drain = s->agent && !s->admin.no_agent ? "DRAIN (agent)" : "DRAIN";
 	const char *up = server_in_drain(s) ? drain : s->draining ? "NOLB" : "UP";
 
-	if (s->admin.maint)
+	if (!s->usable)
+		snprintf(buf, cap, "MAINT (resolution)");
+	else if (s->admin.maint)
 		snprintf(buf, cap, "MAINT");
 	else if (s->admin.via_maint)
 		snprintf(buf, cap, "MAINT (via %s/%s)", s->tracked->pool->name, s->tracked->name);
-	else if (!s->usable)
-		snprintf(buf, cap, "MAINT (resolution)");
 	else if (!s->up && s->agent_down)
 		snprintf(buf, cap, "DOWN (agent)");
 	else if (!s->up && h->checked && f->left < f->rise)
@@ -461,7 +461,8 @@ static void sum_servers(const struct backend *b, uint64_t now_ns, struct backend
 			continue;
 		if (s->backup) {
 			sum->backup++;
-			add_weight(&sum->backup_weight, s, now_ns);
+			if (!sum->backup_weight.whole || b->proxy->set.allbackups) /* else one of them is used */
+				add_weight(&sum->backup_weight, s, now_ns);
 		} else {
 			sum->active++;
 			add_weight(&sum->active_weight, s, now_ns);

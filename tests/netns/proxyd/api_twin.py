@@ -600,6 +600,27 @@ def test_sessions_are_shown_as_haproxys_are(binary):
             s.close()
 
 
+BACKUPS = """
+frontend f
+    bind 127.0.0.1:{port}
+backend one
+    server a 127.0.0.1:1 backup weight 3
+    server b 127.0.0.1:1 backup weight 5
+backend all
+    option allbackups
+    server a 127.0.0.1:1 backup weight 3
+    server b 127.0.0.1:1 backup weight 5
+"""
+
+
+def test_backups_that_are_not_used_weigh_nothing(binary):
+    with asked(binary, BACKUPS) as a:
+        assert a.row("one/BACKEND", "weight", "bck") == ["3", "2"]
+        assert a.row("all/BACKEND", "weight", "bck") == ["8", "2"]
+        a.ask("disable server one/a")
+        assert a.row("one/BACKEND", "weight", "bck") == ["5", "1"]
+
+
 def test_half_a_command_does_nothing(binary):
     """A payload without its end, a line without one, and many sessions that say nothing."""
     with asked(binary, MAPS, map="/a A\n", bad="/bad\n") as a:

@@ -89,7 +89,7 @@ class Names:
 class Told:
     """A name server that answers, or does not, as it is told of each name: addresses, or what is wrong."""
 
-    CODES = {"empty": 0, "other": 2, "nx": 3, "refused": 5}
+    CODES = {"empty": 0, "truncated": 0, "other": 2, "nx": 3, "refused": 5}
 
     def __init__(self, **says):
         self.folder = tempfile.mkdtemp(prefix="proxyd-dns.")
@@ -112,7 +112,7 @@ class Told:
             if says == "nothing":
                 continue
             addresses = [] if says in self.CODES or query[end - 3] != 1 else says.split()
-            flags = 0x8180 | self.CODES.get(says, 0)
+            flags = 0x8180 | self.CODES.get(says, 0) | (0x200 if says == "truncated" else 0)
             answer = query[:2] + struct.pack(">5H", flags, 1, len(addresses), 0, 0) + query[12:end]
             for a in addresses:
                 answer += b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 1, 4) + socket.inet_aton(a)
@@ -266,6 +266,43 @@ resolvers dns
     hold timeout 4s
     hold obsolete 5s
 """
+
+
+def test_weights_of_srv_records(binary):
+    servers = "    server-template t 4 _y._tcp.example resolvers dns init-addr 127.0.0.9 resolve-prefer ipv4\n"
+    weights = (0, 1, 256, 65535)
+    records = [f"_y._tcp.example. 1 IN SRV 0 {w} {1000 + i} a{i}.example." for i, w in enumerate(weights)]
+    with Names() as names, Asked(binary, names, servers) as p:
+        assert {s[0] for s in p.state().values()} == {"127.0.0.9"}, p.state()
+        time.sleep(1)  # nobody has a name yet, who could lose it
+        assert {s[0] for s in p.state().values()} == {"127.0.0.9"}, p.state()
+        names.add(*(f"a{i}.example. 1 IN A 127.0.0.1{i}" for i in range(4)), *records)
+        until("all serve", lambda: all(s[0].startswith("127.0.0.1") for s in p.state().values()))
+        assert {port: w for _, port, w, _ in p.state().values()} == {"1000": "0", "1001": "1", "1002": "1", "1003": "256"}, p.state()
+
+
+def test_a_truncated_answer_is_its_names_alone(binary):
+    """Nobody listens at the port by TCP."""
+    server = "    server {0} {0}.example:80 resolvers dns init-addr none resolve-prefer ipv4\n"
+    bad = [f"t{i}" for i in range(4)]
+    servers = "".join(server.format(n) for n in ["s", *bad])
+    with Told(s="127.0.0.1", **{n: "truncated" for n in bad}) as names, Asked(binary, names, servers) as p:
+        until("it serves", lambda: p.status()["s"] == "no check")
+        began = len(names.asked["s"])
+        until("it was asked again", lambda: len(names.asked["s"]) > began + 9)
+        assert "Server b/s is going DOWN" not in p.text()
+        assert p.status() == {"s": "no check", **{n: MAINT for n in bad}}, p.status()
+        counted = re.search(r"truncated: *(\d+)", p.command("show resolvers dns"))
+        assert int(counted[1]) >= 8 or "haproxy" in binary, counted[0]
+
+
+def test_a_check_needs_a_port(binary):
+    servers = "".join(
+        f"    server {n} {n}.example resolvers dns init-addr none check inter 100ms {words}\n" for n, words in (("s", ""), ("r", "port 9"))
+    )
+    with Told(s="127.0.0.1", r="127.0.0.1") as names, Asked(binary, names, servers) as p:
+        until("both are down", lambda: p.status() == {"s": "DOWN", "r": "DOWN"})
+        assert {s[0] for s in p.state().values()} == {"127.0.0.1"}, p.state()
 
 
 def test_an_answer_holds_as_long_as_is_said(binary):

@@ -511,6 +511,11 @@ int check_sync(struct engine *e, struct server *s, const struct cfg_server *conf
 	}
 	if (!wanted)
 		return 0;
+	if (p->set.check.kind != CFG_CHECK_EXTERNAL && target.sa.sa_family != AF_UNIX && !addr_port(&target)) {
+		if (s->up) /* of a name, which is let pass */
+			server_set_up(e, s, false, false, ", reason: no port to check is written");
+		return 0;
+	}
 	first_check_plan(e, is_new, &o);
 	r = check_made_set(&s->checked, &o, c->netns, via, text);
 	if (!r)
