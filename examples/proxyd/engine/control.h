@@ -39,6 +39,13 @@ void listener_put(struct engine *e, struct listener *l);
 /* Tunes the sockets of a listener that was opened before, as its bind line says now. */
 void listener_tune(struct listener *l, unsigned n_workers, const struct cfg_tcp *t);
 
+/* ---- requeue.c ---- */
+
+/* Loads the program; with CAP_BPF, which root has. A descriptor or -errno. */
+int requeue_open(void);
+/* For all sockets of the address of this one, also those of other processes. False: it is as it was. */
+bool requeue_attach(int program, int fd);
+
 /* ---- pool.c ---- */
 
 /* So many are found fast. False: no memory. */

@@ -36,6 +36,7 @@ int engine_new(const struct engine_opts *o, struct engine **ret)
 	e->started_ns = loop_clock_ns();
 	sched_getaffinity(0, sizeof(e->cpus), &e->cpus);
 	e->log_fd[0] = e->log_fd[1] = e->log_fd[2] = -1;
+	e->requeue_fd = requeue_open();
 	STAILQ_INIT(&e->sets);
 	STAILQ_INIT(&e->messages);
 	TAILQ_INIT(&e->refused);
@@ -347,6 +348,8 @@ void engine_free(struct engine *e)
 	mails_free(e->mails);
 	if (e->wake_fd >= 0)
 		close(e->wake_fd);
+	if (e->requeue_fd >= 0)
+		close(e->requeue_fd);
 	for (size_t i = 0; i < sizeof(e->log_fd) / sizeof(e->log_fd[0]); i++)
 		if (e->log_fd[i] >= 0)
 			close(e->log_fd[i]);

@@ -112,6 +112,7 @@ static int open_all(struct engine *e, struct listener *l, const struct cfg_bind 
 		l->socket[i].h.fd = fd;
 		l->socket[i].shared = b->inherited_fd >= 0 || b->addr.sa.sa_family == AF_UNIX;
 	}
+	l->requeues = !l->socket[0].shared && requeue_attach(e->requeue_fd, l->socket[0].h.fd);
 	return 0;
 }
 

@@ -162,6 +162,7 @@ struct engine {
 		unsigned n, next;
 	} first; /* of a configuration that begins; check/first.c */
 	unsigned n_slow;	/* pools with a slowstart */
+	int requeue_fd; /* requeue.c; -errno: the kernel does not give it */
 	int wake_fd;
 	pthread_mutex_t lock; /* of what workers hand to the control thread */
 	STAILQ_HEAD(, message) messages;

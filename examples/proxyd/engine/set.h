@@ -115,6 +115,7 @@ struct listener {
 	bool running;		      /* in the last set: no worker closes it */
 	bool shut;		      /* by an operator: closed for good */
 	struct socket_handle *socket; /* one per worker */
+	bool requeues;		      /* what is left at its sockets goes to others of that address: requeue.c */
 	unsigned n_successors;	      /* sockets of the process that takes over */
 	atomic_uint n_retired;	      /* workers that take no more */
 };

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When a successor listens at the same addresses. A handshake dies with the socket it began at, so the kernel is to
- * give new connections to the successor's sockets a while before ours are closed. It has the sockets of one address
- * (SO_REUSEPORT) in the order of their listen(): ours come first, behind them the successor's. Those in another network
- * namespace are not counted: the first of the successor's gets all.
+ * When a successor listens at the same addresses, and what waits at our sockets would not be handed on (requeue.c). A
+ * handshake dies with the socket it began at then, so the kernel is to give new connections to the successor's sockets a
+ * while before ours are closed. It has the sockets of one address (SO_REUSEPORT) in the order of their listen(): ours
+ * come first, behind them the successor's. Those in another network namespace are not counted: the first of the
+ * successor's gets all.
  */
 #include "control.h"
 #include "worker.h"
@@ -120,7 +121,7 @@ void engine_steer_away(struct engine *e)
 	struct listener *l;
 
 	LIST_FOREACH (l, &e->listeners, entry)
-		if (steerable(l)) {
+		if (steerable(l) && !l->requeues) {
 			l->n_successors = count_successors(l->socket[0].h.fd, e->n_workers);
 			steer(l->socket[0].h.fd, e->n_workers, l->n_successors);
 		}
@@ -143,6 +144,6 @@ void engine_steer_back(struct engine *e)
 	int none = 0;
 
 	LIST_FOREACH (l, &e->listeners, entry)
-		if (steerable(l))
+		if (steerable(l) && !(l->requeues && requeue_attach(e->requeue_fd, l->socket[0].h.fd)))
 			setsockopt(l->socket[0].h.fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &none, sizeof(none));
 }
