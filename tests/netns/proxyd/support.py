@@ -7,6 +7,7 @@ binary; the tests that hold for HAProxy too run with it as a twin, so that the e
 import csv
 import io
 import os
+import random
 import signal
 import shutil
 import socket
@@ -19,10 +20,18 @@ import time
 WAIT = 30.0  # seconds until a state that must come has come, also on a busy machine and under a sanitizer
 
 
+# Below those that the kernel gives to clients and to servers that take any; each once, so that no two of a test are the same.
+ports = iter(random.sample(range(10000, 30000), 20000))
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    while True:
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port := next(ports)))
+                return port
+            except OSError:  # somebody has it: without a namespace of our own
+                pass
 
 
 def until(what, condition, seconds=WAIT):
@@ -123,14 +132,13 @@ class Server:
         self.live = set()
         self.lock = threading.Lock()
         self.backlog = backlog
-        self.host, self.port = host, port
+        self.host, self.port = host, port or free_port()
         self.start()
 
     def start(self):
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind((self.host, self.port))
-        self.port = self.socket.getsockname()[1]
         self.socket.listen(self.backlog)
         threading.Thread(target=self._accept, args=(self.socket,), daemon=True).start()
 
