@@ -248,6 +248,7 @@ def test_traffic_is_observed(binary):
         def tells(name, what):
             until(f"{name} tells of {what}", lambda: p.row(name + "/s", "last_chk") == ["Detected " + what])
 
+        until("the first one was checked", lambda: p.row("fail/s", "check_status") == ["L4OK"])  # the others are in a while
         for name in words:
             p.ask(f"set server {name}/s health up")  # as if it had been checked often
             becomes(name, "UP", "0", "0", "0")

@@ -28,9 +28,9 @@ defaults
     option http-server-close
     retries 0
     timeout connect 1s
-    timeout client 1s
-    timeout server 600ms
-    timeout http-request 800ms
+    timeout client 2s
+    timeout server 1200ms
+    timeout http-request 1600ms
     timeout http-keep-alive 100ms
 frontend other
     bind 127.0.0.1:{other}
@@ -338,25 +338,25 @@ ANSWERED, BROKEN = r"be/s1 T/T/T/T/T 200 %s " + FULL, r"be/s1 T/T/T/-1/T %d %s "
 
 # name: (what the client does, what the server does, statuses, log line). A number is a pause.
 PLAYS = {
-    "a bad chunk, later": ([post(CHUNKED), 0.1, b"5\r\nhelloXX"], [0.4], [400], BROKEN % (400, "PH--")),
+    "a bad chunk, later": ([post(CHUNKED), 0.1, b"5\r\nhelloXX"], [0.8], [400], BROKEN % (400, "PH--")),
     "a bad chunk behind the answer": ([post(CHUNKED), b"5\r\nhello\r\n", 0.2, b"zz\r\n"], [0.05, OK, 0.3], [200], None),
     "FIN within a head": ([b"GET / HTTP/1.1\r\nHo", "fin"], [], [400], r"fe/<NOSRV> -1/-1/-1/-1/T 400 CR-- .<BADREQ>."),
     "a reset within a head": ([b"GET / HTTP/1.1\r\nHo", 0.05, "rst"], [], [], r"fe/<NOSRV> -1/-1/-1/-1/T 400 CR-- .<BADREQ>."),
     "a head that does not end": ([b"GET / HT"], [], [408], r"fe/<NOSRV> -1/-1/-1/-1/T 408 cR-- .<BADREQ>."),
-    "FIN within a body": ([POST, b"abc", 0.05, "fin"], [0.3], [], BROKEN % (-1, "CD--")),
-    "a reset within a body": ([POST, b"abc", 0.05, "rst"], [0.3], [], BROKEN % (-1, "CD--")),
+    "FIN within a body": ([POST, b"abc", 0.05, "fin"], [0.8], [], BROKEN % (-1, "CD--")),
+    "a reset within a body": ([POST, b"abc", 0.05, "rst"], [0.8], [], BROKEN % (-1, "CD--")),
     "FIN behind a request": ([GET, "fin"], [0.1, OK], [200], ANSWERED % "----"),
     "a reset within the answer": ([GET, 0.1, "rst"], [HEAD + b"Content-Length: 100000000\r\n\r\n", b"x" * 3000000, 0.3, b"x" * 1000000], [], ANSWERED % "CD--"),
     "no answer": ([GET], ["fin"], [502], BROKEN % (502, "SH--")),
     "a reset for an answer": ([GET], ["rst"], [502], BROKEN % (502, "SH--")),
-    "silence": ([GET], [0.9], [504], BROKEN % (504, "sH--")),
+    "silence": ([GET], [1.8], [504], BROKEN % (504, "sH--")),
     "half a head": ([GET], [HEAD + b"X:"], [502], BROKEN % (502, "SH--")),
-    "half a head and silence": ([GET], [HEAD + b"X:", 0.9], [504], BROKEN % (504, "sH--")),
-    "a head line by line": ([GET], [HEAD, 0.35, b"X: y\r\n", 0.35, OK[17:]], [504], BROKEN % (504, "sH--")),
+    "half a head and silence": ([GET], [HEAD + b"X:", 1.8], [504], BROKEN % (504, "sH--")),
+    "a head line by line": ([GET], [HEAD, 0.7, b"X: y\r\n", 0.7, OK[17:]], [504], BROKEN % (504, "sH--")),
     "half a head and a reset": ([GET], [HEAD + b"X:", 0.05, "rst"], [502], BROKEN % (502, "SH--")),
     "a body that is too short": ([GET], [LENGTH + b"abc"], [200], ANSWERED % "SD--"),
     "a body and a reset": ([GET], [LENGTH + b"abc", 0.05, "rst"], [200], ANSWERED % "SD--"),
-    "a body and silence": ([GET], [LENGTH + b"abc", 0.9], [200], ANSWERED % "sD--"),
+    "a body and silence": ([GET], [LENGTH + b"abc", 1.8], [200], ANSWERED % "sD--"),
     "a body that is too long": ([GET], [OK + b"EXTRA"], [200], ANSWERED % "----"),
     "an answer nobody asked for": ([GET, 0.05, GET], [OK + b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad", 0.3], [200, 200], ANSWERED % "----"),
     "a bad chunk of the server": ([GET], [HEAD + CHUNKED + b"\r\n2\r\nok\r\n", 0.1, b"zz\r\n", 0.1], [200], ANSWERED % "[SP]D--"),
@@ -373,7 +373,7 @@ PLAYS = {
     "101 that nobody asked for": ([GET], [b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nabc"], [502], BROKEN % (502, "PH--")),
     "interim answers": ([GET], [b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" + OK], [103, 200], ANSWERED % "----"),
     "many interim answers": ([GET], [b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" * 1000 + OK], [103] * 1000 + [200], ANSWERED % "----"),
-    "an interim answer in time": ([GET], [0.35, b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n", 0.35, OK], [103, 200], ANSWERED % "----"),
+    "an interim answer in time": ([GET], [0.7, b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n", 0.7, OK], [103, 200], ANSWERED % "----"),
     "a head behind the close": (
         [GET, 0.05, GET], [HEAD + b"Connection: close\r\nContent-Length: 2\r\n\r\nok", 0.02, b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad"],
         [200, 200], ANSWERED % "----"),
@@ -520,7 +520,7 @@ def test_descriptors_and_memory_run_out(binary):
     for limit in limits:
         server = Server(answering)
         server.seen = b""
-        text = CONFIG[: CONFIG.index("frontend other")].replace("    stats socket {socket} level admin\n", "").replace("500ms", "5s").replace("300ms", "4s")
+        text = CONFIG[: CONFIG.index("frontend other")].replace("    stats socket {socket} level admin\n", "").replace("1600ms", "9s").replace("1200ms", "9s")
         text = text.replace("    nbthread 1\n", "    nbthread 1\n    maxconn 20\n") if is_haproxy(binary) else text
         text += "frontend fe\n    bind 127.0.0.1:{port}\n    default_backend be\nbackend be\n    server s 127.0.0.1:%d\n" % server.port
         with Proxy(binary, text, **limit) as p:

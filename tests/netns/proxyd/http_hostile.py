@@ -6,7 +6,7 @@ import threading
 import time
 
 from http_twin import DEFAULTS, OK, Reader, Web, ask, get, listen
-from support import Proxy, Server, main, until
+from support import WAIT, Proxy, Server, main, until
 
 
 def test_slowloris_is_cut_off_and_harms_nobody(binary):
@@ -22,7 +22,6 @@ def test_slowloris_is_cut_off_and_harms_nobody(binary):
             assert ask(p, get("/"))[1] == b"ok"
             time.sleep(0.1)
         for s in slow:
-            s.settimeout(1)
             assert Reader(s).head().status == 408
 
 
@@ -162,7 +161,7 @@ def test_a_server_that_takes_no_body_is_given_up(binary):
             c.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n" + b"x" * 30000000)
         except OSError:
             pass
-        c.settimeout(5)
+        c.settimeout(WAIT)
         assert Reader(c).head().status == 504
 
 
@@ -203,7 +202,7 @@ def test_a_client_that_reads_nothing_stops_its_server_only(binary):
         for _ in range(20):
             assert ask(p, get("/"))[1] == b"ok"
             time.sleep(0.02)
-        until("they are cut off", lambda: web.open <= 2, 5)
+        until("they are cut off", lambda: web.open <= 2)
 
 
 def test_clients_that_vanish_leave_nothing(binary):

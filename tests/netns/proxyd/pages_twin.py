@@ -19,7 +19,7 @@ defaults
     mode http
     timeout connect 1s
     timeout client 10s
-    timeout server 300ms
+    timeout server 1s
     timeout tarpit 100ms
     retries 0
 """

@@ -23,7 +23,7 @@ defaults
     option httplog
     timeout connect 300ms
     timeout client 5s
-    timeout server 300ms
+    timeout server 1s
     retries 2
 frontend fe
     bind 127.0.0.1:{port}
@@ -36,7 +36,7 @@ POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
 
 
 def late(head, body):
-    time.sleep(0.6)
+    time.sleep(2)
     return OK
 
 

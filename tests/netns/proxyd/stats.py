@@ -217,6 +217,7 @@ def test_what_goes_wrong_is_counted(binary):
             assert b" 400 " in read_all(s)
         box.one.stop()
         assert " 503 " in box.http("GET /")
+        until("the last one is over", lambda: box.row("fe", "FRONTEND", "scur") == "0")
         n = {r["svname"] + "." + r["pxname"]: r for r in box.rows()}
         fe, be, one = n["FRONTEND.fe"], n["BACKEND.be"], n["one.be"]
         assert fe["dreq"] == "1" and fe["ereq"] == "1", fe
@@ -318,6 +319,7 @@ def test_show_stat_up_tells_how_many_servers_are(binary):
 def test_counters_are_cleared(binary):
     with Box(binary) as box:
         box.get(4)
+        until("the last one is over", lambda: box.row("fe", "FRONTEND", "scur") == "0")
         assert box.row("be", "BACKEND", "stot") == "4"
         assert box.cli("clear counters") == "\n"
         assert box.row("be", "BACKEND", "stot") == "4" and box.row("fe", "FRONTEND", "smax") == "0"

@@ -297,7 +297,7 @@ def test_http_is_told_from_others_in_mode_tcp(binary):
     text = config("""
 frontend f
     bind 127.0.0.1:{port}
-    tcp-request inspect-delay 500ms
+    tcp-request inspect-delay 2s
     tcp-request content reject if { path /forbidden }
     tcp-request content accept if HTTP
     tcp-request content accept if { req.len gt 0 }

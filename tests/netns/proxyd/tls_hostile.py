@@ -131,11 +131,10 @@ def test_renegotiation_is_refused(binary):
     with Proxy(binary, http(f"crt {AUTHORITY.default}", Server(show_headers))) as p:
         c = subprocess.Popen(["openssl", "s_client", "-tls1_2", "-connect", f"127.0.0.1:{p.port}"], stdin=subprocess.PIPE,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        time.sleep(0.3)
-        c.stdin.write(b"R\n")
+        c.stdin.write(b"R\n")  # which it reads when it has shaken hands
         c.stdin.flush()
-        time.sleep(0.3)
-        said = c.communicate(timeout=10)[0].decode()
+        said = c.stdout.read().decode()
+        c.communicate(timeout=10)
         assert "RENEGOTIATING" in said and "no renegotiation" in said, said[-400:]
         still_serves(p)
 
@@ -192,7 +191,7 @@ def test_tickets_outlive_a_reload(binary):
             get(s)
             session = s.session
         p.signal(signal.SIGHUP)
-        time.sleep(0.5)
+        until("it is read again", lambda: "reloaded:" in p.text())
         with connect(p.port, "default.example", ctx, session) as s:
             assert get(s)[1] == "x-resumed:1"
 

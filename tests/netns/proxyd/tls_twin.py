@@ -731,7 +731,7 @@ def test_handshakes_have_a_time_of_their_own(binary):
         return
     for mode in ("tcp", "http"):
         text = config(f"listen l\n    mode {mode}\n    bind 127.0.0.1:{{port}} ssl crt {AUTHORITY.default}\n    timeout client 1h\n"
-                      f"    timeout client-hs 300ms\n    server s 127.0.0.1:{Server(echo).port}\n")
+                      f"    timeout client-hs 1s\n    server s 127.0.0.1:{Server(echo).port}\n")
         with Proxy(binary, text) as p, p.connect() as silent, connect(p.port) as done:
             assert silent.recv(1) == b"", mode
             time.sleep(0.2)

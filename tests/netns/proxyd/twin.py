@@ -530,7 +530,7 @@ def test_frontend_maxconn_makes_others_wait(binary):
         except (TimeoutError, socket.timeout):
             pass
         held[0].close()
-        third.settimeout(5)
+        third.settimeout(WAIT)
         assert read_n(third, 2) == b"me"
         assert s.peak == 2, s.peak
 
@@ -615,12 +615,11 @@ def test_directions_may_be_independent(binary):
     def drip(server, c):
         c.recv(1)
         c.settimeout(0.1)
-        began = time.monotonic()
         for _ in range(20):
             c.sendall(b"x")
             try:
                 if not c.recv(1):
-                    ends.append(time.monotonic() - began)
+                    ends.append(time.monotonic())
                     break
             except TimeoutError:
                 pass
@@ -630,9 +629,10 @@ def test_directions_may_be_independent(binary):
     for option in ("option independent-streams", ""):
         body = "listen l\n    bind 127.0.0.1:{port}\n    timeout client 1s\n    %s\n    server s 127.0.0.1:%d\n" % (option, s.port)
         with Proxy(binary, config(body)) as p, p.connect() as c:
+            began = time.monotonic()
             c.sendall(b"a")
             got = read_all(c)
-            assert got.endswith(b"xend") and len(ends) == 1 and (not option or ends[0] > 0.8), (option, got, ends)
+            assert got.endswith(b"xend") and len(ends) == 1 and (not option or ends[0] - began > 0.9), (option, got, ends)
 
 
 if __name__ == "__main__":
