@@ -169,8 +169,8 @@ class Wire(threading.Thread):
         self.heard = []
         self.ended = False
         with inside(lab.net.path):
-            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-            self.socket.bind((name, 0))
+            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)  # hears nothing until it is bound, and other links never
+            self.socket.bind((name, 3))
             promiscuous = struct.pack("iHH8s", socket.if_nametoindex(name), 1, 0, b"")
         self.socket.setsockopt(263, 1, promiscuous)  # SOL_PACKET, PACKET_ADD_MEMBERSHIP
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)

@@ -149,8 +149,8 @@ def wait(what, condition, daemons, seconds=60):
 
 def sources():
     """(VRID, source) of adverts on the bridge in two seconds."""
-    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-    s.bind(("br0", 0))
+    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)  # hears nothing until it is bound, and other links never
+    s.bind(("br0", 3))
     s.settimeout(0.2)
     seen, end = set(), time.monotonic() + 2
     while time.monotonic() < end:

@@ -65,8 +65,8 @@ class Wire(threading.Thread):
 
     def __init__(self, link):
         super().__init__(daemon=True)
-        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-        self.socket.bind((link, 0))
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)  # hears nothing until it is bound, and other links never
+        self.socket.bind((link, 3))
         self.ttl, self.garps, self.last = {}, collections.Counter(), 0
         self.start()
 

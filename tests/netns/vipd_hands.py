@@ -57,8 +57,8 @@ class Wire(threading.Thread):
 
     def __init__(self):
         super().__init__(daemon=True)
-        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
-        self.socket.bind(("v1", 0))
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)  # hears nothing until it is bound, and other links never
+        self.socket.bind(("v1", 0x0800))
         self.macs, self.heard, self.zero = set(), 0, 0
         self.start()
 

@@ -86,9 +86,9 @@ class Wire(threading.Thread):
 
     def __init__(self):
         super().__init__(daemon=True)
-        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)  # hears nothing until it is bound, and other links never
         self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        self.socket.bind(("v1", 0))
+        self.socket.bind(("v1", 0x0800))
         self.last, self.longest, self.zero = {}, 0, 0
 
     def run(self):

@@ -73,7 +73,7 @@ def frame(group):
 
 
 def packet_socket(name, protocol):
-    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(protocol))
+    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)  # hears nothing until it is bound, and other links never
     s.bind((name, protocol))
     s.settimeout(0.5)
     return s
