@@ -42,38 +42,57 @@ enum match match_for(enum sample_type type)
 
 /* ---- Reading ---- */
 
-/* "3.1" has 16 bits for each part, as HAProxy does it; without a second part it is any of them. */
-static bool read_version(struct pattern *p, const char *text, struct rule_error *e)
+/* One end of a range, up to a colon or the end of the text. NULL: it is none; else what follows. */
+typedef const char *read_end(const char *text, int64_t *ret);
+
+/* "3.1" has 16 bits for each part, as HAProxy does it; "3" is 3.0. */
+static const char *version_end(const char *text, int64_t *ret)
 {
 	unsigned major, minor = 0;
 	int n = 0;
 
-	if (sscanf(text, "%5u%n.%5u%n", &major, &n, &minor, &n) < 1 || text[n])
-		return rule_fail(e, "\"%s\" is no version such as 3.3", text);
-	p->low = (int64_t)major << 16 | minor;
-	p->high = strchr(text, '.') ? p->low : p->low + 0xffff;
-	return true;
+	if (!isdigit((unsigned char)*text) || sscanf(text, "%5u%n.%5u%n", &major, &n, &minor, &n) < 1 || major > 0xffff || minor > 0xffff)
+		return NULL;
+	*ret = (int64_t)major << 16 | minor;
+	return text + n;
+}
+
+static const char *number_end(const char *text, int64_t *ret)
+{
+	size_t sign = *text == '+' || *text == '-', len = sign + strspn(text + sign, "0123456789");
+
+	return text_to_int(text_of(text, len), ret) ? text + len : NULL;
 }
 
 /* "5", "5:10", ":10", "5:" */
-static bool read_range(struct pattern *p, const char *text, const char *op, struct rule_error *e)
+static bool read_ends(struct pattern *p, const char *text, read_end *read)
 {
-	const char *colon = strchr(text, ':');
-	size_t digits = strspn(text, "+-0123456789:");
+	const char *at = text;
+
+	if (*at != ':' && !(at = read(at, &p->low)))
+		return false;
+	if (!*at)
+		p->high = p->low;
+	else if (*at++ != ':' || (!*at && at - text == 1))
+		return false;
+	else if (*at)
+		at = read(at, &p->high);
+	return at && !*at;
+}
+
+static bool read_range(struct pattern *p, const char *text, const char *op, bool version, struct rule_error *e)
+{
 	int64_t value;
 
 	p->low = INT64_MIN;
 	p->high = INT64_MAX;
-	if (!*text || text[digits] ||
-	    (text != colon && !text_to_int(text_of(text, strlen(text)), &p->low)) ||
-	    (colon && colon[1] && !text_to_int(text_of(colon + 1, strlen(colon + 1)), &p->high)))
-		return rule_fail(e, "\"%s\" is neither a number nor a range such as 1:10", text);
-	if (!colon)
-		p->high = p->low;
+	if (!read_ends(p, text, version ? version_end : number_end))
+		return rule_fail(e, version ? "\"%s\" is neither a version nor a range such as 3.1:3.3"
+					    : "\"%s\" is neither a number nor a range such as 1:10", text);
 	if (!op || !strcmp(op, "eq"))
 		return p->low <= p->high ||
 		       rule_fail(e, "the range \"%s\" has its ends the wrong way round", text);
-	if (colon)
+	if (strchr(text, ':'))
 		return rule_fail(e, "\"%s %s\": an operator takes a number, not a range", op, text);
 	value = p->low;
 	p->low = INT64_MIN;
@@ -168,11 +187,8 @@ static bool read_pattern(const struct patterns *all, struct pattern *p, const ch
 	p->text = text_of(strcpy(copy, text), strlen(text));
 	switch (all->match) {
 	case MATCH_INT:
-		if (all->versions && !op)
-			return read_version(p, text, e);
-		/* fall through */
 	case MATCH_LEN:
-		return read_range(p, text, op, e);
+		return read_range(p, text, op, all->versions, e);
 	case MATCH_IP:
 		return read_network(all, p, text, m, e);
 	case MATCH_BIN:

@@ -13,7 +13,6 @@ enum {
 	EXT_POINTS = 11,
 	EXT_ALPN = 16,
 	EXT_TICKET = 35,
-	EXT_VERSIONS = 43,
 };
 
 static void read_server_name(struct input in, struct tls_hello *ret)
@@ -28,19 +27,6 @@ static void read_server_name(struct input in, struct tls_hello *ret)
 			ret->server_name = text_in(name);
 			return;
 		}
-	}
-}
-
-static void read_versions(struct input in, struct tls_hello *ret)
-{
-	struct input list = take_vector(&in, 1);
-
-	while (list.end - list.at >= 2) {
-		uint32_t v = take_number(&list, 2);
-
-		/* 0x?a?a is grease (RFC 8701) */
-		if (v > ret->version && (v & 0x0f0f) != 0x0a0a && v >> 8 == 3)
-			ret->version = (uint16_t)v;
 	}
 }
 
@@ -67,9 +53,6 @@ static void read_extension(uint32_t type, struct input in, struct tls_hello *ret
 		list = take_vector(&list, 1);
 		if (!list.is_short)
 			ret->alpn = text_in(list);
-		break;
-	case EXT_VERSIONS:
-		read_versions(in, ret);
 		break;
 	default:
 		break;

@@ -16,7 +16,7 @@ enum tls_hello_found {
 
 struct tls_hello {
 	uint8_t type;	  /* of the handshake message: 1 client, 2 server */
-	uint16_t version; /* of the hello, or the highest one it offers: 0x0303 is TLS 1.2 */
+	uint16_t version; /* of the hello: 0x0303 is TLS 1.2, and what TLS 1.3 says there */
 	/* of the client's extensions; at NULL: not there */
 	struct text server_name, alpn; /* alpn: the first name */
 	bool has_extensions, has_curves, has_points, has_tickets;

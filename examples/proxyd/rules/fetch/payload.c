@@ -3,6 +3,7 @@
  * Sample fetches of the bytes that a mode tcp connection begins with. What is not there yet may come: then
  * r->may_change is set, and a rule waits. `data` of a table entry is the end whose bytes are meant.
  */
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -12,6 +13,8 @@
 #define OF_SERVER 1
 #define HELLO_CLIENT 1
 #define HELLO_SERVER 2
+
+#define PAYLOAD_MAX 16384 /* what is further away than this is never waited for: HAProxy's buffers end there, and what we peek at */
 
 static const struct text *payload(const struct fetch *f, struct run *r)
 {
@@ -45,9 +48,9 @@ static bool bytes(const struct fetch *f, const struct expr_arg *arg, unsigned n_
 	const struct text *t = payload(f, r);
 	uint64_t at = (uint64_t)arg[0].number, len = (uint64_t)arg[1].number;
 
-	if (!t)
+	if (!t || at > PAYLOAD_MAX || len > PAYLOAD_MAX - at)
 		return false;
-	if (at > t->len || len > t->len - at || (!len && at == t->len))
+	if (at > t->len || len > t->len - at)
 		return wait_for_more(r);
 	if (!len)
 		wait_for_more(r);
@@ -81,7 +84,7 @@ static bool counted(const struct fetch *f, const struct expr_arg *arg, unsigned 
 
 		at = relative ? at + arg[2].number : arg[2].number;
 	}
-	if (at < 0 || !len)
+	if (at < 0 || at > PAYLOAD_MAX || !len || len > PAYLOAD_MAX - (uint64_t)at)
 		return false;
 	if (at > (int64_t)t->len || len > t->len - (uint64_t)at)
 		return wait_for_more(r);
@@ -152,39 +155,53 @@ static bool hello(const struct fetch *f, const struct expr_arg *arg, unsigned n_
 
 #define RDP_HEAD 11 /* TPKT and X.224 */
 
+/* The value of that name, ret->at NULL: there is none. False: more must come first. */
+static bool find_rdp_cookie(const struct text *t, struct text name, struct text *ret)
+{
+	static const char label[] = "Cookie:";
+	const size_t label_len = sizeof(label) - 1;
+	struct text line;
+	const char *end;
+	size_t equals;
+
+	*ret = text_of(NULL, 0);
+	if (t->len <= RDP_HEAD + label_len)
+		return false;
+	line = text_of(t->at + RDP_HEAD, t->len - RDP_HEAD);
+	if (strncasecmp(line.at, label, label_len) != 0)
+		return true;
+	line.at += label_len;
+	line.len -= label_len;
+	while (line.len && *line.at == ' ')
+		line.at++, line.len--;
+	for (equals = name.len; !name.len && equals < line.len && !strchr("=\r\n", line.at[equals]);)
+		equals++;
+	if (line.len <= equals)
+		return false;
+	if (line.at[equals] != '=' || (name.len && strncasecmp(line.at, name.at, name.len) != 0))
+		return true;
+	line.at += equals + 1;
+	line.len -= equals + 1;
+	end = memchr(line.at, '\r', line.len);
+	if (!end || end + 1 == line.at + line.len)
+		return false;
+	if (end[1] == '\n')
+		*ret = text_of(line.at, (size_t)(end - line.at));
+	return true;
+}
+
 static bool rdp_cookie(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 		       struct run *r, struct fetch_step *step, struct sample *ret)
 {
-	static const char label[] = "Cookie:";
 	const struct text *t = payload(f, r);
-	struct text name = n_args ? arg[0].text : text_of("", 0), line;
-	const char *end, *equals;
+	struct text value;
 
 	if (!t)
 		return false;
-	if (t->len <= RDP_HEAD)
+	if (!find_rdp_cookie(t, n_args ? arg[0].text : text_of("", 0), &value))
 		return wait_for_more(r);
-	line = text_of(t->at + RDP_HEAD, t->len - RDP_HEAD);
-	if (line.len < sizeof(label) - 1)
-		return wait_for_more(r);
-	if (strncasecmp(line.at, label, sizeof(label) - 1) != 0)
-		return false;
-	line.at += sizeof(label) - 1;
-	line.len -= sizeof(label) - 1;
-	end = memchr(line.at, '\r', line.len);
-	if (!end)
-		return wait_for_more(r);
-	line.len = (size_t)(end - line.at);
-	while (line.len && *line.at == ' ')
-		line.at++, line.len--;
-	equals = memchr(line.at, '=', line.len);
-	if (!equals ||
-	    (name.len && !text_same(text_of(line.at, (size_t)(equals - line.at)), name, true)))
-		return false;
-	*ret = sample_text(SAMPLE_STR, equals + 1, (size_t)(line.at + line.len - equals - 1));
-	if (f->out == SAMPLE_INT)
-		*ret = sample_int(1);
-	return true;
+	*ret = f->out == SAMPLE_INT ? sample_int(value.at != NULL) : sample_text(SAMPLE_STR, value.at, value.len);
+	return value.at || f->out == SAMPLE_INT;
 }
 
 /*
@@ -204,7 +221,7 @@ static bool distcc(const struct fetch *f, const struct expr_arg *arg, unsigned n
 		uint64_t number = 0, len;
 
 		for (unsigned i = 4; i < 12; i++) {
-			const char *digit = memchr(digits, token[i] | 0x20, 16);
+			const char *digit = token[i] ? strchr(digits, tolower((unsigned char)token[i])) : NULL;
 
 			if (!digit)
 				return false;
@@ -221,8 +238,10 @@ static bool distcc(const struct fetch *f, const struct expr_arg *arg, unsigned n
 				return true;
 			}
 			*ret = sample_text(SAMPLE_BIN, t->at + at, (size_t)len);
-			return len <= t->len - at || wait_for_more(r);
+			return len <= t->len - at || (len <= PAYLOAD_MAX - at && wait_for_more(r));
 		}
+		if (len > PAYLOAD_MAX - at)
+			return false;
 		if (len > t->len - at)
 			break;
 		at += (size_t)len;
