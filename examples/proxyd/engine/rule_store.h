@@ -41,6 +41,7 @@ struct rule_store {
 	struct backend *chosen;	     /* for its first request, by the rules of mode tcp; NULL: none, or it is over */
 	struct server *wanted; /* by use-server; NULL: any */
 	bool forces;	       /* force-persist: that one even when it is down */
+	uint64_t served_ns; /* when a server was first looked for: what was waited for before counts as the queue's; 0: not yet */
 	uint64_t inspected_ns
 	    [3]; /* since when: frontend's rules, backend's, the server's answer; 0: not yet */
 };

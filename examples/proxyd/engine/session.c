@@ -30,6 +30,13 @@ bool session_set_target(struct session *s, const struct endpoint *to)
 	return true;
 }
 
+uint64_t session_queued_until_ns(const struct session *s)
+{
+	uint64_t served_ns = s->store && s->store->served_ns ? s->store->served_ns : s->accepted_ns;
+
+	return served_ns + seeker_queued_ns(&s->seeker);
+}
+
 /* The client's are the frontend's, the others the backend's; put together in `space` if they must. */
 static const struct conn_timeouts *timeouts(const struct session *s, struct conn_timeouts *space)
 {

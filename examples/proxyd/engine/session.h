@@ -119,6 +119,9 @@ static inline uint64_t session_connected_ns(const struct session *s)
 	return s->conn.opened ? s->conn.since_ns : 0;
 }
 
+/* When it could have been connected, had it not waited: for the rules that inspect it, and in a queue. */
+uint64_t session_queued_until_ns(const struct session *s);
+
 /* A connection that nobody serves yet. Its gates count it, and its set has a holder for it while it is handed over. */
 struct accepted {
 	int fd;

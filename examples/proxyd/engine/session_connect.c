@@ -197,6 +197,8 @@ void session_dispatch(struct worker *w, struct session *s, const char *early, si
 
 	if (!s->store || !s->store->switched) /* else counted when it was */
 		count_given(w, s->seeker.backend);
+	if (s->store)
+		s->store->served_ns = w->now_ns;
 	s->conn.side[CONN_CLIENT].independent = s->frontend->proxy->set.independent;
 	s->conn.side[CONN_SERVER].independent = s->seeker.backend->proxy->set.independent;
 	if (s->seeker.backend->hashes_source)

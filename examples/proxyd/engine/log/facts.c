@@ -187,8 +187,7 @@ void session_facts(const void *of, struct log_facts *f)
 	const struct session_view *v = of;
 	const struct session *s = v->s;
 	struct worker *w = v->w;
-	uint64_t queued_at = s->accepted_ns + seeker_queued_ns(&s->seeker),
-		 connected_ns = session_connected_ns(s);
+	uint64_t queued_at = session_queued_until_ns(s), connected_ns = session_connected_ns(s);
 
 	counts(w, s->frontend, &s->seeker, v->early, f);
 	of_store(s->store, f);
