@@ -21,14 +21,10 @@ void count_accepted(struct worker *w, const struct set_listener *l)
 	uint64_t second = w->now_ns / SECOND_NS;
 
 	counter_inc(c, COUNT_CONNECTIONS);
-	counter_inc(c, COUNT_SESSIONS);
 	count_rate_at(&c->connections, second);
-	count_rate_at(&c->sessions, second);
 	counter_max(&c->sessions_max, atomic_load_explicit(&l->frontend->gate->n, memory_order_relaxed));
 	counter_inc(all, COUNT_CONNECTIONS);
 	count_rate_at(&all->connections, second);
-	if (l->tally)
-		counter_inc(counters_of(l->tally, w->index), COUNT_SESSIONS);
 }
 
 void count_opened(struct worker *w, struct tally *listener)
@@ -69,6 +65,18 @@ static void count_begun(struct counters *c, const struct worker *w)
 {
 	counter_inc(c, COUNT_SESSIONS);
 	count_rate_at(&c->sessions, w->now_ns / SECOND_NS);
+}
+
+void count_admitted(struct worker *w, const struct frontend *f, struct tally *listener)
+{
+	count_begun(of_frontend(w, f), w);
+	if (listener)
+		counter_inc(counters_of(listener, w->index), COUNT_SESSIONS);
+}
+
+void count_not_admitted(struct worker *w, const struct frontend *f, struct tally *listener, enum counted why)
+{
+	count_front(w, of_frontend(w, f), listener, why);
 }
 
 static void count_last(struct counters *c, const struct worker *w)
@@ -269,9 +277,9 @@ void count_session(struct worker *w, const struct session *s)
 	const struct counted_bytes counted =
 	    s->more ? s->more->counted : (struct counted_bytes){0, 0};
 	uint64_t in = s->conn.side[CONN_CLIENT].bytes - counted.in, out = s->conn.side[CONN_SERVER].bytes - counted.out;
-	uint64_t queued_ns = seeker_queued_ns(k);
+	uint64_t queued_at = session_queued_until_ns(s);
 	const uint64_t times[TIME_COUNT_] = {
-	    queued_ns / MS, ms(s->accepted_ns + queued_ns, session_connected_ns(s)), 0,
+	    ms(s->accepted_ns, queued_at), ms(queued_at, session_connected_ns(s)), 0,
 	    ms(s->accepted_ns, w->now_ns)};
 
 	if (!session_has_begun(s) || s->shaking) /* counted where it was */

@@ -20,6 +20,10 @@ static inline void count_request(struct worker *w, const struct frontend *f)
 /* It begins in the worker that serves it. `listener` here and below: its counters; NULL: without option socket-stats. */
 void count_opened(struct worker *w, struct tally *listener);
 
+/* Its frontend's rules on connections and sessions let it in, or do not. */
+void count_admitted(struct worker *w, const struct frontend *f, struct tally *listener);
+void count_not_admitted(struct worker *w, const struct frontend *f, struct tally *listener, enum counted why);
+
 /* And it was closed. */
 void count_closed(struct worker *w, struct tally *listener);
 

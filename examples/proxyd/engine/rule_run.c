@@ -5,6 +5,7 @@
 
 #include <endian.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -111,6 +112,9 @@ void run_mark_socket(int fd, const struct verdict *v)
 /* The client is not told that its connection ends: what could say so does not reach it. */
 void run_hide_end(int fd)
 {
+	/* a socket under repair goes without a word; it takes CAP_NET_ADMIN */
+	if (!setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &(int){1}, sizeof(int)))
+		return;
 	setsockopt(fd, IPPROTO_IP, IP_TTL, &(int){1}, sizeof(int));
 	setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &(int){1}, sizeof(int));
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));

@@ -174,7 +174,7 @@ void session_begin_event(struct worker *w, struct session *s, uint32_t events)
 			end_session(w, s, 'R', 'C');
 			return;
 		}
-		if (s->frontend->rules && !admit(w, s, &greeting))
+		if (!admit(w, s, &greeting))
 			return;
 		s->phase = SESSION_SERVING;
 		if (s->shaking)
@@ -204,7 +204,7 @@ static void begin(struct worker *w, struct session *s, const struct set_listener
 		end_session(w, s, 'R', 'C');
 		return;
 	}
-	if (s->frontend->rules && !admit(w, s, &greeting))
+	if (!admit(w, s, &greeting))
 		return;
 	if (l->tls && !(h->tls = shake_begin(w, l->tls, h->fd))) {
 		end_session(w, s, 'R', 'C');

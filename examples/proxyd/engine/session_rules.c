@@ -61,12 +61,14 @@ static bool run_on_connection(struct worker *w, const struct connection_ends *en
 	(*ends->store)->proxy_follows |= (*ends->store)->expects_cip ? v.expect_proxy : v.expect_cip && (*ret_greeting || v.expect_proxy);
 	(*ends->store)->expects_cip |= v.expect_cip;
 	*ret_greeting |= v.expect_proxy || v.expect_cip;
-	if (v.kind == VERDICT_SILENT_DROP)
-		run_hide_end(ends->fd);
 	if (v.kind == VERDICT_GO_ON || v.kind == VERDICT_ALLOW)
 		return true;
-	counter_inc(counters_of(f->gate->tally, w->index),
-		    kind == RULES_CONNECTION ? COUNT_DENIED_CONNECTIONS : COUNT_DENIED_SESSIONS);
+	if (v.kind == VERDICT_SILENT_DROP)
+		run_hide_end(ends->fd);
+	count_not_admitted(w, f, ends->listener,
+			   v.kind == VERDICT_SILENT_DROP ? COUNT_DENIED_REQUESTS
+			   : kind == RULES_CONNECTION	 ? COUNT_DENIED_CONNECTIONS
+							 : COUNT_DENIED_SESSIONS);
 	return false;
 }
 
@@ -79,7 +81,10 @@ bool connection_known(struct worker *w, const struct connection_ends *ends)
 {
 	bool unused;
 
-	return !ends->frontend->rules || run_on_connection(w, ends, RULES_SESSION, &unused);
+	if (ends->frontend->rules && !run_on_connection(w, ends, RULES_SESSION, &unused))
+		return false;
+	count_admitted(w, ends->frontend, ends->listener);
+	return true;
 }
 
 /* ---- Sessions ---- */

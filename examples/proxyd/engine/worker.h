@@ -88,13 +88,14 @@ struct connection_ends {
 	struct endpoint *from, *to; /* `to` without a family: as the socket says */
 	struct rule_store **store;
 	unsigned bind; /* number of the frontend's line */
+	struct tally *listener; /* NULL: without option socket-stats */
 };
 
 /* A session's; *to, where it went to, is a copy. */
 static inline struct connection_ends session_ends(struct session *s, struct endpoint *to)
 {
 	*to = *session_target(s);
-	return (struct connection_ends){s->frontend, s->handle[CONN_CLIENT].fd, &s->client, to, &s->store, s->bind};
+	return (struct connection_ends){s->frontend, s->handle[CONN_CLIENT].fd, &s->client, to, &s->store, s->bind, s->listener};
 }
 
 /* Rules "tcp-request connection", of a connection that was just accepted. False: it is refused. */

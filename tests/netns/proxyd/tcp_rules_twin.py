@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 
-from support import Asked, Proxy, Server, config, main, read_all, read_head, until
+from support import Asked, Proxy, Server, config, free_port, main, read_all, read_head, until
 from tls_support import Authority, connect
 
 TLS_CONFIG = """
@@ -131,6 +131,28 @@ listen l
         assert from_(p, "127.0.0.8") == b""
 
 
+def test_who_is_dropped_in_silence_hears_nothing(binary):
+    """Also with bytes that nobody read, for which a close would be a reset. Nothing of it is a session."""
+    kinds = ("connection reject", "connection silent-drop", "session reject", "session silent-drop", "content silent-drop if { req.len gt 0 }")
+    text = config("global\n" + "".join(f"listen l{i}\n    bind 127.0.0.1:{{p{i}}}\n    tcp-request inspect-delay 9s\n    tcp-request {kind}\n    server s 127.0.0.1:9\n" for i, kind in enumerate(kinds)),
+                  **{f"p{i}": free_port() for i in range(len(kinds))})
+    ports = [int(port) for port in re.findall(r"bind 127.0.0.1:(\d+)", text)]
+    with Asked(binary, text.replace(str(ports[0]), "{port}", 1)) as p:
+        ports[0] = p.proxy.port
+        for port, kind in zip(ports, kinds):
+            with socket.create_connection(("127.0.0.1", port)) as c:
+                c.settimeout(0.3 if "drop" in kind else 30)
+                try:
+                    c.sendall(b"hello\n" if "content" in kind else b"")
+                    assert c.recv(1) == b"" and "reject" in kind, kind
+                except ConnectionError:
+                    assert "reject" in kind, kind
+                except TimeoutError:
+                    assert "drop" in kind, kind
+        counted = [tuple(p.row(f"l{i}/FRONTEND", "dcon", "dses", "dreq", "conn_tot", "stot")) for i in range(len(kinds))]
+        assert counted == [tuple(x) for x in ("10010", "00110", "01010", "00110", "00111")], counted
+
+
 def test_a_proxy_header_is_expected_of_some(binary):
     servers = {"one": named_server(b"one"), "two": named_server(b"two")}
     text = config("""
@@ -210,6 +232,51 @@ frontend f
     with Proxy(binary, text) as p:
         assert ask(p, [b"\x03", b"w", b"hy"]) == "y"
         assert ask(p, [b"\x03no!"]) == "x"
+
+
+WAITS = """
+defaults
+    mode tcp
+    log stdout format raw daemon
+    log-format "LINE %f %ts %Tw/%Tc"
+    timeout client 20s
+    timeout server 20s
+    timeout connect 20s
+"""
+
+
+def test_what_cannot_come_is_not_waited_for(binary):
+    """And how long was waited is told as the time of the queue, as it is no time of the server's."""
+    hour = b"\x16\x03\x01" + hello("a.example")[3:]
+    asked = (
+        ("req.payload_lv(0,2) -m found", b"hello\n", "PR"),  # 26,725 bytes are more than are looked at
+        ("req.payload(20000,1) -m found", b"x", "PR"),
+        ("req.payload(0,0) -m found", b"", "SC"),
+        ("req.rdp_cookie_cnt(x) 0", b"no cookie in these bytes", "SC"),
+        ("req.rdp_cookie -m found", b"\3\0\0\x20\x1b\xe0\0\0\0\0\0Cookie: a=b\rc", "PR"),
+        ("distcc_param(ARGC) -m found", b"ARGC0\x16000001", "PR"),
+        ("req.ssl_ver 3.3", hour, "SC"),  # of TLS 1.3 it is an extension that tells
+        ("req.ssl_ver 3.1:3.2 3.4:", hour, "PR"),
+        ("req.ssl_ver le 3.3", hour, "SC"),
+        ("req.ssl_ver 3", hour, "PR"),
+        ("req.len gt 100", b"x", "waits"),
+        ("req.rdp_cookie -m found", b"\3\0\0\x20\x1b\xe0\0\0\0\0\0Cookie: a=b", "waits"),
+    )
+    text = WAITS + "".join(
+        f"frontend f{i}\n    bind 127.0.0.1:{{p{i}}}\n    tcp-request inspect-delay {'400ms' if said == 'waits' else '20s'}\n"
+        f"    tcp-request content accept if {{ {test} }}\n{'' if said == 'waits' else '    tcp-request content reject'}\n    default_backend b\n" for i, (test, _, said) in enumerate(asked))
+    ports = [free_port() for _ in asked]
+    for i, port in enumerate(ports):
+        text = text.replace(f"{{p{i}}}", str(port))
+    with Proxy(binary, text + "backend b\n    retries 0\n    server s 127.0.0.1:9\n", port=ports[0]) as p:
+        for i, (test, data, said) in enumerate(asked):
+            with p.connect(ports[i]) as c:
+                c.sendall(data)
+                assert read_all(c) == b""
+            until(test, lambda: f"LINE f{i} " in p.text())
+            state, queue = re.search(rf"LINE f{i} (..) (-?\d+)/", p.text()).groups()
+            assert state == ("SC" if said == "waits" else said), (test, p.text())
+            assert int(queue) >= 395 if said == "waits" else int(queue) < 395, (test, p.text())
 
 
 def test_a_server_s_answer_is_judged(binary):

@@ -46,7 +46,7 @@ static void count_in(struct worker *w, struct frontend *f)
 
 #define ENDS(c)                                                                         \
 	((const struct connection_ends){(c)->frontend, (c)->h.fd, &(c)->from, &(c)->to, \
-					&(c)->store, (c)->bind})
+					&(c)->store, (c)->bind, (c)->listener})
 
 static void set_list(struct worker *w, struct client *c, enum client_list on)
 {
