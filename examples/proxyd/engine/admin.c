@@ -136,8 +136,12 @@ int admin_set_state(struct engine *e, struct server *s, enum admin_state state)
 
 int admin_set_weight(struct engine *e, struct server *s, unsigned weight)
 {
+	int r;
+
 	s->admin.weight = weight;
-	return server_publish(e, s);
+	r = server_publish(e, s);
+	server_tell_none(s);
+	return r;
 }
 
 /* Idle connections go where the server was: nobody needs them now. */

@@ -89,7 +89,7 @@ void check_info(const struct server *s, const struct health_check_status *c, cha
 __attribute__((format(printf, 3, 4))) void server_note(const struct server *s, int level, const char *format, ...);
 /* The same of "Server B/S …". */
 __attribute__((format(printf, 3, 4))) void server_tell(const struct server *s, int level, const char *format, ...);
-/* The same with what servers are left, and whether that is none. Once it is published. */
+/* The same with what servers are left, and server_tell_none(). Once it is published. */
 enum server_change {
 	SERVER_UP,
 	SERVER_DRAINS,
@@ -98,6 +98,8 @@ enum server_change {
 	SERVER_LEAVES, /* for maintenance, of which there is no mail */
 };
 void server_tell_left(const struct server *s, enum server_change change, const char *what);
+/* That new connections have nowhere to go, if that came with the change of this server that was published last. */
+void server_tell_none(const struct server *s);
 /* option log-health-checks */
 void server_tell_check(const struct server *s, bool well, bool conditionally);
 /* The same of its agent. */

@@ -251,14 +251,18 @@ static void on_answer(void *userdata, int status, int timeouts, unsigned char *a
 		by->counter[DNS_OUTDATED] += status != ARES_ETIMEOUT;
 		return;
 	}
-	if (!by_stream && is_truncated(at, len)) {
-		by->counter[DNS_TRUNCATED]++;
-		send_attempt(q, by, type, true);
-		return;
-	}
 	if (status == ARES_SUCCESS)
 		status = type == ns_t_srv ? read_servers(q, at, len, &changed)
 					  : read_addresses(q, at, len, type, &changed);
+	if (!by_stream && is_truncated(at, len)) {
+		by->counter[DNS_TRUNCATED]++;
+		if (status == ARES_SUCCESS) {
+			q->truncated_by = by;
+			q->truncated_changed = changed;
+		}
+		send_attempt(q, by, type, true);
+		return;
+	}
 	if (status == ARES_SUCCESS) {
 		good(q, by, changed);
 		return;
@@ -281,6 +285,7 @@ static void ask(struct dns_question *q, uint64_t now_ns)
 	q->n_bad = 0;
 	q->bad = CFG_HOLD_TIMEOUT;
 	q->decided = false;
+	q->truncated_by = NULL;
 	set_due(q, now_ns + s->retry_ns);
 	for (unsigned i = 0; i < s->n_nameservers; i++)
 		send_attempt(q, &s->nameserver[i], type, s->nameserver[i].tcp);
@@ -311,6 +316,10 @@ static void go_on(struct dns *d, struct dns_question *q, uint64_t now_ns)
 		q->tries = 0;
 		q->other_family = false;
 		ask(q, now_ns);
+		return;
+	}
+	if (!q->decided && q->truncated_by) {
+		good(q, q->truncated_by, q->truncated_changed);
 		return;
 	}
 	if (!q->decided && q->bad == CFG_HOLD_TIMEOUT && ++q->tries < s->retries) {

@@ -22,6 +22,7 @@
 
 struct dns;
 struct dns_question;
+struct nameserver;
 
 /* An address, or a server that has one: then `port` and `weight` count, and `target` is its name. */
 struct dns_answer {
@@ -61,6 +62,8 @@ struct dns_question {
 	bool asking, other_family, decided;
 	unsigned tries, n_bad;
 	int bad; /* what the last bad answer said */
+	struct nameserver *truncated_by; /* who said a part, which counts if nobody says the whole by TCP */
+	bool truncated_changed;
 	uint64_t turn;
 	struct timer timer; /* when it is asked again, or that answer is given up */
 	LIST_HEAD(, dns_attempt) attempts;

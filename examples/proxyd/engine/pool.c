@@ -436,14 +436,16 @@ static void count_up(struct pool *p)
 	unsigned n_up = 0, n_up_backup = 0;
 
 	TAILQ_FOREACH (s, &p->servers, entry)
-		if (s->member && server_serves(s)) {
+		if (s->member && s->balanced) {
 			n_up += !s->backup;
 			n_up_backup += s->backup;
 		}
 	if (!n_up && !n_up_backup && p->n_up + p->n_up_backup) {
 		p->n_down++;
+		p->down_untold = true;
 		p->changed_ns = loop_clock_ns();
 	} else if (n_up + n_up_backup && !(p->n_up + p->n_up_backup)) {
+		p->down_untold = false;
 		p->down_ns += loop_clock_ns() - p->changed_ns;
 		p->changed_ns = loop_clock_ns();
 	}
@@ -587,5 +589,7 @@ void server_set_up(struct engine *e, struct server *s, bool up, bool draining, c
 	snprintf(what, sizeof(what), "%s%s", draining ? "is stopping" : up ? "is UP" : "is DOWN", why);
 	if (!s->change_why || *s->change_why)
 		server_tell_left(s, !up ? SERVER_DOWN : draining ? SERVER_STOPS : SERVER_UP, what);
+	else
+		server_tell_none(s);
 	trackers_follow(e, s);
 }

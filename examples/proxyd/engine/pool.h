@@ -73,8 +73,7 @@ struct pool {
 	struct lb_group_opts balance; /* of the group; slow start: the longest of its servers */
 	struct lb_group *group; /* NULL until somebody picks */
 	TAILQ_HEAD(, server) servers;
-	_Atomic unsigned n_up; /* workers read it */
-	unsigned n_up_backup;
+	_Atomic unsigned n_up, n_up_backup; /* servers that new connections go to: `balanced` */
 	_Atomic uint64_t waiting;	       /* a bit per worker whose queue is not empty */
 	_Atomic uint32_t n_sessions, n_queued; /* for the log */
 	_Atomic uint32_t n_bound; /* of those, who wait for a certain server */
@@ -82,6 +81,7 @@ struct pool {
 	struct tally *tally;
 	uint64_t changed_ns, down_ns; /* since when it is as it is; how long it was down before */
 	uint64_t n_down;
+	bool down_untold; /* the last change of a server took the last one away, and server_tell_none() did not come yet */
 	struct { /* an operator's word, until the next configuration */
 		enum { COOKIE_AS_CONFIGURED, COOKIE_DYNAMIC, COOKIE_NOT_DYNAMIC } dynamic;
 		char *key; /* NULL: as configured */

@@ -67,17 +67,50 @@ static bool is_up(const struct server *s)
 	return atomic_load_explicit(&s->serves, memory_order_relaxed);
 }
 
-/* Of all its servers that are up; -1: one has no limit. */
+/* Those that new connections go to; of the backups all, or the first one. */
+static int64_t n_usable(const struct backend *b)
+{
+	int64_t n_backup = atomic_load_explicit(&b->pool->n_up_backup, memory_order_relaxed);
+	int64_t n = atomic_load_explicit(&b->pool->n_up, memory_order_relaxed);
+
+	return n ? n : b->proxy->set.allbackups ? n_backup : n_backup > 0;
+}
+
+/* Of all its servers that new connections go to; -1: one has no limit. */
 static int64_t free_of_all(const struct backend *b)
+{
+	bool backups = !atomic_load_explicit(&b->pool->n_up, memory_order_relaxed);
+	int64_t sum = 0, left = n_usable(b);
+
+	for (size_t i = 0; i < b->n_servers && left; i++) {
+		const struct server *s = b->servers[i];
+		int64_t n = free_of(s);
+
+		if (!atomic_load_explicit(&s->balanced, memory_order_relaxed) || s->backup != backups)
+			continue;
+		if (n < 0)
+			return -1;
+		sum += n;
+		left--;
+	}
+	return sum;
+}
+
+/* Connections and places in queues, of all its servers that are up; -1: one has no limit. */
+static int64_t slots_of_all(const struct backend *b)
 {
 	int64_t sum = 0;
 
 	for (size_t i = 0; i < b->n_servers; i++) {
-		int64_t n = is_up(b->servers[i]) ? free_of(b->servers[i]) : 0;
+		const struct server *s = b->servers[i];
+		int64_t places = atomic_load_explicit(&s->maxqueue, memory_order_relaxed);
+		int64_t queued = atomic_load_explicit(&s->n_queued, memory_order_relaxed);
 
-		if (n < 0)
+		if (!is_up(s))
+			continue;
+		if (!places || free_of(s) < 0)
 			return -1;
-		sum += n;
+		sum += free_of(s) + (places > queued ? places - queued : 0);
 	}
 	return sum;
 }
@@ -117,11 +150,11 @@ static bool count_server(const struct backend *b, struct server *s, enum run_cou
 
 static bool count_backend(const struct backend *b, enum run_count what, uint64_t now_ns, int64_t *ret)
 {
-	int64_t n_up = atomic_load_explicit(&b->pool->n_up, memory_order_relaxed);
+	int64_t usable = n_usable(b);
 	int64_t queued = atomic_load_explicit(&b->pool->n_queued, memory_order_relaxed);
 	switch (what) {
 	case RUN_NBSRV:
-		*ret = n_up;
+		*ret = usable;
 		return true;
 	case RUN_BE_CONN:
 		*ret = atomic_load_explicit(&b->pool->n_sessions, memory_order_relaxed);
@@ -130,7 +163,7 @@ static bool count_backend(const struct backend *b, enum run_count what, uint64_t
 		*ret = queued;
 		return true;
 	case RUN_AVG_QUEUE: /* without a server: the double, as HAProxy */
-		*ret = n_up ? (queued + n_up - 1) / n_up : queued * 2;
+		*ret = usable ? (queued + usable - 1) / usable : queued * 2;
 		return true;
 	case RUN_BE_SERVER_TIMEOUT:
 		*ret = (int64_t)(b->timeout.server_ns / CFG_MS);
@@ -139,6 +172,8 @@ static bool count_backend(const struct backend *b, enum run_count what, uint64_t
 		*ret = (int64_t)(b->timeout.tunnel_ns / CFG_MS);
 		return true;
 	case RUN_CONNSLOTS:
+		*ret = slots_of_all(b);
+		return true;
 	case RUN_BE_CONN_FREE:
 		*ret = free_of_all(b);
 		return true;

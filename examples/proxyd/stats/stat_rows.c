@@ -445,10 +445,8 @@ struct backend_sum {
 
 static void add_weight(struct weights *w, const struct server *s, uint64_t now_ns)
 {
-	unsigned weight = server_in_drain(s) ? 0 : s->admin.weight;
-
-	w->whole += weight;
-	w->shares += weight * server_share(s, now_ns);
+	w->whole += s->admin.weight;
+	w->shares += s->admin.weight * server_share(s, now_ns);
 }
 
 static void sum_servers(const struct backend *b, uint64_t now_ns, struct backend_sum *sum)
@@ -457,7 +455,7 @@ static void sum_servers(const struct backend *b, uint64_t now_ns, struct backend
 
 	*sum = (struct backend_sum){.any = b->n_servers};
 	TAILQ_FOREACH (s, &b->pool->servers, entry) {
-		if (!s->member || !s->up || server_in_maint(s))
+		if (!s->member || !s->up || server_in_maint(s) || server_in_drain(s) || !s->admin.weight)
 			continue;
 		if (s->backup) {
 			sum->backup++;

@@ -603,9 +603,13 @@ def test_sessions_are_shown_as_haproxys_are(binary):
 BACKUPS = """
 frontend f
     bind 127.0.0.1:{port}
+    mode http
+    http-request return status 200 hdr now "%[nbsrv(one)] %[avg_queue(one)] %[connslots(one)] %[be_conn_free(one)] %[nbsrv(all)] %[connslots(all)] %[be_conn_free(all)]"
 backend one
-    server a 127.0.0.1:1 backup weight 3
-    server b 127.0.0.1:1 backup weight 5
+    server a 127.0.0.1:1 weight 3 maxconn 3 maxqueue 5
+    server b 127.0.0.1:1 weight 5 maxconn 3 maxqueue 5
+    server c 127.0.0.1:1 backup weight 7 maxconn 3 maxqueue 5
+    server d 127.0.0.1:1 backup weight 9 maxconn 3 maxqueue 5
 backend all
     option allbackups
     server a 127.0.0.1:1 backup weight 3
@@ -613,12 +617,30 @@ backend all
 """
 
 
-def test_backups_that_are_not_used_weigh_nothing(binary):
+def test_who_gets_no_new_connections_is_not_counted(binary):
     with asked(binary, BACKUPS) as a:
-        assert a.row("one/BACKEND", "weight", "bck") == ["3", "2"]
-        assert a.row("all/BACKEND", "weight", "bck") == ["8", "2"]
-        a.ask("disable server one/a")
-        assert a.row("one/BACKEND", "weight", "bck") == ["5", "1"]
+
+        def now():
+            with a.proxy.connect() as s, s.makefile("rb") as f:
+                s.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                return re.search(rb"now: (.*)\r", read_message(f)[0])[1].decode()
+
+        for command, row, values in (
+            ("", ["UP", "8", "2", "2"], "2 0 32 6 2 -1 -1"),
+            ("set server one/a weight 0", ["UP", "5", "1", "2"], "1 0 32 3 2 -1 -1"),
+            ("set server one/b state drain", ["UP", "7", "0", "2"], "1 0 32 3 2 -1 -1"),
+            ("set server all/a weight 0", ["UP", "7", "0", "2"], "1 0 32 3 1 -1 -1"),
+            ("disable server one/c", ["UP", "9", "0", "1"], "1 0 24 3 1 -1 -1"),
+            ("set server one/d weight 0", ["DOWN", "0", "0", "0"], "0 0 24 0 1 -1 -1"),
+            ("disable server one/a", ["DOWN", "0", "0", "0"], "0 0 16 0 1 -1 -1"),
+            ("set server one/b state ready", ["UP", "5", "1", "0"], "1 0 16 3 1 -1 -1"),
+        ):
+            a.ask(command)
+            assert a.row("one/BACKEND", "status", "weight", "act", "bck") == row, (command, row)
+            assert now() == values, (command, values)
+        assert a.row("all/BACKEND", "weight", "act", "bck") == ["5", "0", "1"]
+        assert a.proxy.text().count("Running on backup.") == 2, a.proxy.text()
+        assert a.proxy.text().count("has no server available!") == 1, a.proxy.text()
 
 
 def test_half_a_command_does_nothing(binary):

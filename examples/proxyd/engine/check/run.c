@@ -156,15 +156,22 @@ static void write_address(const struct cfg_addr *a, char *buf, size_t cap)
 		snprintf(buf, cap, "%s; port=%u", host, ntohs(((const struct sockaddr_in *)(const void *)&a->storage)->sin_port));
 }
 
-/* Of those that get traffic now: the backup servers, when they are in use. */
+/* Of those that new connections go to; of the backups that is the first one, without "option allbackups". */
 static unsigned total_weight(const struct backend *b)
 {
-	unsigned sum[2] = {0, 0};
+	unsigned active = 0, backup = 0;
 
-	for (size_t i = 0; i < b->n_servers; i++)
-		if (atomic_load(&b->servers[i]->serves))
-			sum[b->servers[i]->backup] += atomic_load(&b->servers[i]->admin.weight);
-	return sum[0] ? sum[0] : sum[1];
+	for (size_t i = 0; i < b->n_servers; i++) {
+		const struct server *s = b->servers[i];
+
+		if (!atomic_load(&s->balanced))
+			continue;
+		if (!s->backup)
+			active += atomic_load(&s->admin.weight);
+		else if (!backup || b->proxy->set.allbackups)
+			backup += atomic_load(&s->admin.weight);
+	}
+	return active ? active : backup;
 }
 
 size_t check_run_state(const struct check_of *of, char *buf, size_t cap)

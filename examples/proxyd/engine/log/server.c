@@ -205,27 +205,22 @@ void server_tell_check(const struct server *s, bool well, bool conditionally)
 		 up ? f.left : f.rise - f.left, up ? f.fall : f.rise, up);
 }
 
-/* Those that new connections go to. */
-static void count_usable(const struct pool *p, unsigned *ret_active, unsigned *ret_backup)
+void server_tell_none(const struct server *s)
 {
-	const struct server *s;
+	char text[CFG_NAME_MAX + 64];
 
-	*ret_active = *ret_backup = 0;
-	TAILQ_FOREACH (s, &p->servers, entry)
-		if (s->member && s->up && !s->draining && !server_in_maint(s) && !server_in_drain(s)) {
-			*ret_active += !s->backup;
-			*ret_backup += s->backup;
-		}
+	if (!s->pool->down_untold)
+		return;
+	s->pool->down_untold = false;
+	snprintf(text, sizeof(text), "%s %s has no server available!",
+		 s->admin.backend && s->admin.backend->proxy->kind == CFG_LISTEN ? "proxy" : "backend", s->pool->name);
+	say(s->admin.backend, LOG_EMERG, text);
 }
 
 void server_tell_left(const struct server *s, enum server_change change, const char *what)
 {
-	unsigned queued = atomic_load(&s->n_queued), active, backup;
-	const char *on_backup;
-	char text[1024];
-
-	count_usable(s->pool, &active, &backup);
-	on_backup = !active && backup ? " Running on backup." : "";
+	unsigned queued = atomic_load(&s->n_queued), active = s->pool->n_up, backup = s->pool->n_up_backup;
+	const char *on_backup = !active && backup ? " Running on backup." : "";
 	if (change == SERVER_DOWN || change == SERVER_LEAVES)
 		tell_and_mail(s, LOG_ALERT, change == SERVER_DOWN,
 			      "%s. %u active and %u backup servers left.%s %u sessions active, %u requeued, 0 remaining in queue.",
@@ -234,9 +229,5 @@ void server_tell_left(const struct server *s, enum server_change change, const c
 		tell_and_mail(s, LOG_NOTICE, change != SERVER_STOPS,
 			      "%s. %u active and %u backup servers online.%s 0 sessions requeued, %u total in queue.", what, active,
 			      backup, on_backup, queued);
-	if (change != SERVER_UP && !active && !backup) {
-		snprintf(text, sizeof(text), "%s %s has no server available!",
-			 s->admin.backend && s->admin.backend->proxy->kind == CFG_LISTEN ? "proxy" : "backend", s->pool->name);
-		say(s->admin.backend, LOG_EMERG, text);
-	}
+	server_tell_none(s);
 }
