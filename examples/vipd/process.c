@@ -92,11 +92,11 @@ static void close_others(const struct ends *keep)
 void process_become(enum role r, const struct ends *keep)
 {
 	/* The supervisor has no handlers that would be left here. */
-	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+	const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2, SIGRTMIN + 2, SIGRTMAX - 1};
 	sigset_t none;
 
 	/*
-	 * A terminal's SIGINT, a service manager's SIGTERM go to all processes: only the supervisor
+	 * A terminal's SIGINT, a service manager's SIGTERM and pkill's SIGUSR1 go to all processes: only the supervisor
 	 * decides, or nobody would resign and give the addresses back.
 	 */
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)

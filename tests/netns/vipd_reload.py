@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """vipd_reload.py VIPD: another program takes a running vipd over, and addresses move between instances in one reload: the kernel
-sees no change, no advert is missing, no script runs. Everything is in a network namespace of its own.
+sees no change, no advert is missing, no script runs. Its processes are killed and get signals at odd moments. Everything is in a network namespace of its own.
 """
 import contextlib
 import json
@@ -179,6 +179,33 @@ def killed_in_the_middle(pid):
         assert "vipd_kernel was killed by signal 9" in pathlib.Path("log").read_text()
 
 
+def signals_for_all(pid):
+    """As of pkill: only the supervisor listens to them."""
+    children = lambda: pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    before = children()
+    for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGRTMIN + 2, signal.SIGRTMAX - 1, signal.SIGHUP):
+        for child in before:
+            os.kill(int(child), number)
+    time.sleep(0.2)
+    assert children() == before and len(before) >= 2, pathlib.Path("log").read_text()[-2000:]
+
+
+def asked_while_it_reads(vipd, arguments):
+    """Who signals while the first configuration is read is heard when it runs."""
+    configure(["10.9.0.101/24"], ["10.9.0.102/24"], "include large\n")
+    pathlib.Path("large").write_text("# nothing\n" * 200000)
+    reads = lambda pid: any(os.readlink(fd).endswith("/large") for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir())
+    with subprocess.Popen([vipd, *arguments], stdout=open("log", "w"), stderr=subprocess.STDOUT, env={**os.environ, "TMPDIR": os.getcwd()}) as daemon:
+        while daemon.poll() is None:
+            with contextlib.suppress(OSError):  # closed meanwhile
+                if reads(daemon.pid):
+                    break
+        for number in (signal.SIGUSR1, signal.SIGHUP):
+            daemon.send_signal(number)
+        wait_for("a reload", lambda: "reloaded" in pathlib.Path("log").read_text())
+        daemon.terminate()
+
+
 def main(vipd):
     pathlib.Path("tell").write_text(f'#!/bin/sh\necho "$@" >>{os.getcwd()}/told\n')
     os.chmod("tell", 0o755)
@@ -257,6 +284,10 @@ def main(vipd):
         wait_for("MASTER", lambda: states() == ["MASTER", "MASTER"])
         wait_for("its own", lambda: addresses() == ["10.9.0.1/24", "10.9.0.101/24", "10.9.0.102/24", "10.9.0.103/24"])
         killed_in_the_middle(daemon.pid)
+        signals_for_all(daemon.pid)
+        daemon.terminate()
+        daemon.wait(30)
+        asked_while_it_reads(vipd, arguments)
     finally:
         for process in (daemon, monitor):
             process.terminate()

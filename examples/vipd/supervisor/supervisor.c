@@ -239,15 +239,29 @@ static void on_signal(struct loop *l, const struct signalfd_siginfo *info, void 
 	}
 }
 
+static void add_signals(sigset_t *set, const int *number, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		sigaddset(set, number[i]);
+}
+
+/* Who asks for something while the first configuration is read is heard when it runs; by default the signal would end us. */
+static void hold_requests(sigset_t *ret)
+{
+	const int requests[] = {SIGHUP, SIGUSR1, SIGUSR2, SIGRTMAX - 1, SIGRTMIN + 2};
+
+	sigemptyset(ret);
+	add_signals(ret, requests, sizeof(requests) / sizeof(*requests));
+	sigprocmask(SIG_BLOCK, ret, NULL);
+}
+
 static int take_signals(struct supervisor *s)
 {
-	const int wanted[] = {SIGCHLD, SIGHUP,	SIGTERM,      SIGINT,
-			      SIGUSR1, SIGUSR2, SIGRTMAX - 1, SIGRTMIN + 2};
+	static const int others[] = {SIGCHLD, SIGTERM, SIGINT};
 	sigset_t set;
 
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
-		sigaddset(&set, wanted[i]);
+	hold_requests(&set);
+	add_signals(&set, others, sizeof(others) / sizeof(*others));
 	signal(SIGPIPE, SIG_IGN);
 	return loop_add_signals(s->loop, &set, on_signal, s);
 }
@@ -474,9 +488,11 @@ int supervisor_run(struct options *o, int argc, char **argv)
 			       .no_syslog = o->no_syslog,
 			       .detail = o->detail};
 	struct supervisor s = {.options = o, .pid_fd = -1};
+	sigset_t held;
 	json_t *state;
 	int r;
 
+	hold_requests(&held);
 	process_title_init(argc, argv);
 	log_open(&log);
 	r = check_start(o);
