@@ -254,16 +254,13 @@ void child_left(struct supervisor *s, enum role role)
 		s->fresh = true;
 }
 
-static void on_child_end(struct supervisor *s, struct child *c, int status)
+static bool ended_well(int status)
 {
-	c->pid = 0;
-	if (c->role == ROLE_VRRP)
-		s->fresh = s->phase == PHASE_RELOAD && WIFEXITED(status) && !WEXITSTATUS(status);
-	if (s->phase != PHASE_RUN) {
-		phase_advance(s);
-		return;
-	}
-	c->deaths++;
+	return WIFEXITED(status) && !WEXITSTATUS(status);
+}
+
+static void tell_end(struct supervisor *s, const struct child *c, int status)
+{
 	if (WIFSIGNALED(status))
 		log_err("%s was killed by signal %d", role_name(c->role), WTERMSIG(status));
 	else
@@ -272,16 +269,47 @@ static void on_child_end(struct supervisor *s, struct child *c, int status)
 		   json_pack("{s:s, s:s, s:i}", "type", "process_died", "process",
 			     role_name(c->role), WIFSIGNALED(status) ? "signal" : "status",
 			     WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status)));
+}
+
+/* Its successor claims what it put there, or what is still there from before. */
+static void leave_to_successor(struct supervisor *s)
+{
+	if (!s->old)
+		s->old = s->conf;
+	forget_old_weights(s); /* it may have changed some of that */
+}
+
+/* What is left to do of a stop or a reload, the kernel process does: when it dies over that, a successor does, but only one. */
+static void end_of_phase(struct supervisor *s, struct child *c, int status)
+{
+	if (!ended_well(status))
+		tell_end(s, c, status);
+	if (c->role == ROLE_KERNEL && !ended_well(status) && s->phase != PHASE_SCRIPTS && !s->kernel_again) {
+		s->kernel_again = true;
+		leave_to_successor(s);
+		child_start(s, ROLE_KERNEL);
+		phase_tell_kernel(s);
+	}
+	phase_advance(s);
+}
+
+static void on_child_end(struct supervisor *s, struct child *c, int status)
+{
+	c->pid = 0;
+	if (c->role == ROLE_VRRP)
+		s->fresh = s->phase == PHASE_RELOAD && ended_well(status);
+	if (s->phase != PHASE_RUN) {
+		end_of_phase(s, c, status);
+		return;
+	}
+	c->deaths++;
+	tell_end(s, c, status);
 	if (s->options->dont_respawn) {
 		phase_stop(s, EXIT_FATAL);
 		return;
 	}
-	if (c->role == ROLE_KERNEL) {
-		/* Its successor claims what it put there, or what is still there from before. */
-		if (!s->old)
-			s->old = s->conf;
-		forget_old_weights(s); /* it may have changed some of that */
-	}
+	if (c->role == ROLE_KERNEL)
+		leave_to_successor(s);
 	start_again(s, c);
 }
 

@@ -48,6 +48,14 @@ void phase_on_deadline(struct loop *l, void *userdata)
 		kill_late(s);
 }
 
+/* Who takes back what goes: it may have died, to be started again later. */
+static void want_kernel(struct supervisor *s)
+{
+	s->kernel_again = false;
+	if (!s->child[ROLE_KERNEL].pid)
+		child_start(s, ROLE_KERNEL);
+}
+
 void phase_stop(struct supervisor *s, int result)
 {
 	if (s->phase == PHASE_RELOAD || s->phase == PHASE_EXCHANGE) {
@@ -59,8 +67,7 @@ void phase_stop(struct supervisor *s, int result)
 	sd_notify_send("STOPPING=1");
 	s->phase = PHASE_STOP;
 	s->result = result;
-	if (!s->child[ROLE_KERNEL].pid) /* it died, and was to be started again later */
-		child_start(s, ROLE_KERNEL);
+	want_kernel(s);
 	child_tell(s, ROLE_HEALTH, MSG_STOP, MSG_STOP_RELEASE);
 	child_tell(s, ROLE_VRRP, MSG_STOP, MSG_STOP_RELEASE);
 	loop_arm(s->deadline, loop_clock_ns() + stop_patience_ns(s));
@@ -248,6 +255,14 @@ static uint64_t scripts_patience_ns(const struct supervisor *s)
 	return SCRIPTS_PATIENCE_NS * (n < 1 ? 1 : n > SCRIPTS_WAITED_FOR ? SCRIPTS_WAITED_FOR : n);
 }
 
+void phase_tell_kernel(struct supervisor *s)
+{
+	if (s->phase != PHASE_CLEAR && s->phase != PHASE_EXCHANGE)
+		return;
+	child_tell(s, ROLE_KERNEL, MSG_STOP, s->phase == PHASE_CLEAR ? MSG_STOP_RELEASE : MSG_STOP_RELOAD);
+	loop_arm(s->deadline, loop_clock_ns() + stop_patience_ns(s));
+}
+
 /* The next step, when the processes of this one have ended. */
 void phase_advance(struct supervisor *s)
 {
@@ -258,12 +273,10 @@ void phase_advance(struct supervisor *s)
 	if (s->phase == PHASE_STOP) {
 		s->phase = PHASE_CLEAR;
 		notify_omega(s);
-		child_tell(s, ROLE_KERNEL, MSG_STOP, MSG_STOP_RELEASE);
-		loop_arm(s->deadline, loop_clock_ns() + stop_patience_ns(s));
+		phase_tell_kernel(s);
 	} else if (s->phase == PHASE_RELOAD) {
 		s->phase = PHASE_EXCHANGE;
-		child_tell(s, ROLE_KERNEL, MSG_STOP, MSG_STOP_RELOAD);
-		loop_arm(s->deadline, loop_clock_ns() + stop_patience_ns(s));
+		phase_tell_kernel(s);
 	}
 	if (s->child[ROLE_KERNEL].pid)
 		return;
@@ -365,6 +378,7 @@ void phase_reload(struct supervisor *s)
 	shared_note_next(s->shared, s->next); /* vrrp stops what does not go on */
 	s->phase = PHASE_RELOAD;
 	s->fresh = false; /* until vrrp has written down where it stands */
+	want_kernel(s);
 	child_tell(s, ROLE_HEALTH, MSG_STOP, MSG_STOP_RELOAD);
 	child_tell(s, ROLE_VRRP, MSG_STOP, MSG_STOP_RELOAD);
 	loop_arm(s->deadline, loop_clock_ns() + stop_patience_ns(s));

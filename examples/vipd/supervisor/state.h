@@ -97,6 +97,7 @@ struct supervisor {
 	uint64_t begin_ns; /* vrrp_startup_delay: no instance begins before */
 	enum phase phase;
 	bool reload_again, stop_again; /* asked for during a reload */
+	bool kernel_again; /* it died during this stop or reload, and has a successor */
 	unsigned saves; /* of config_save_dir: 0 at the start, one more with each reload */
 	struct reload_timer *reload_timer; /* reload_time_file; NULL: none */
 	struct table_claim table, table_of_marks; /* that the configuration names */
@@ -129,6 +130,7 @@ void pair_drain(int fd); /* what nobody took any more is not for the next one */
 void phase_reload(struct supervisor *s);
 void phase_stop(struct supervisor *s, int result);
 void phase_advance(struct supervisor *s); /* a process ended */
+void phase_tell_kernel(struct supervisor *s); /* to end, if it is its turn */
 void phase_on_deadline(struct loop *l, void *userdata);
 int phase_make_heard(struct supervisor *s, const struct conf *c);
 
