@@ -54,7 +54,7 @@ serves() { # NAME OTHER
     lab_ip client neigh show $vip | grep -qi "lladdr $(lab_mac "$1" eth0)"
 }
 expect() { # NAME OTHER WHAT
-    wait_for 20 "$3" serves "$1" "$2" ||
+    wait_for 30 "$3" serves "$1" "$2" ||
         fail "$3: $1 alone holds $vip and answers" "$(holders $vip r1 r2); $(lab_ip client neigh show $vip)"
     good "$3: $1 alone holds $vip and answers"
 }
@@ -80,14 +80,14 @@ configure r2 100
 lab_start net capture tcpdump -Z root -U --immediate-mode -n -i lan -w "$capture" \
     'proto 112 or ip6 proto 112 or arp or icmp6'
 capture_pid=$LAB_PID
-wait_for 5 "the capture begins" test -s "$capture" || fail "tcpdump captures" "$(cat "$LAB_DIR/net/capture.log")"
+wait_for 30 "the capture begins" test -s "$capture" || fail "tcpdump captures" "$(cat "$LAB_DIR/net/capture.log")"
 
 start r1
 start r2
 expect r1 r2 "election"
 
 lab_die r1
-wait_for 20 "r2 takes over" has_address r2 $vip || fail "r2 holds $vip after r1 died" "$(holders $vip r2)"
+wait_for 30 "r2 takes over" has_address r2 $vip || fail "r2 holds $vip after r1 died" "$(holders $vip r2)"
 lab_boot r1
 expect r2 r1 "r1 died"
 start r1
@@ -102,7 +102,7 @@ expect r1 r2 "r1 preempts again"
 
 # Its processes die, the machine lives on: the address stays there until a new one sorts it out.
 vipd_crash r1
-wait_for 20 "r2 takes over" has_address r2 $vip || fail "r2 holds $vip after r1's processes died" "$(holders $vip r1 r2)"
+wait_for 30 "r2 takes over" has_address r2 $vip || fail "r2 holds $vip after r1's processes died" "$(holders $vip r1 r2)"
 start r1
 expect r1 r2 "r1's processes were killed and started anew"
 

@@ -95,7 +95,9 @@ capture_pid=$LAB_PID
 vipd_start r1
 vipd_start r2
 wait_for 30 "r1 becomes MASTER" only_on $vip r1 r2 || fail "r1 alone holds $vip" "$(holders $vip r1 r2)"
-wait_for 30 "the scripts have run" grep -q "INSTANCE VI_1 MASTER" "$LAB_DIR/r1/notified"
+for told in "INSTANCE VI_1 MASTER" "group MASTER"; do
+    wait_for 30 "the scripts have run" grep -q "$told" "$LAB_DIR/r1/notified" || fail "scripts ($told)" "$(cat "$LAB_DIR/r1/notified")"
+done
 good "r1 is MASTER"
 
 # Who may do what.

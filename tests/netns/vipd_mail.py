@@ -135,7 +135,7 @@ def log():
     return pathlib.Path("log").read_text(errors="replace")
 
 
-def wait_for(what, condition, seconds=10):
+def wait_for(what, condition, seconds=30):
     for _ in range(seconds * 20):
         if condition():
             return

@@ -104,6 +104,13 @@ class Case:
                 self.fail(f"{what} does not come; a has {self.nodes[0].addresses()}, b {self.nodes[1].addresses()}")
             time.sleep(0.05)
 
+    def all_is_told(self):
+        """Who has ended has said so, and nobody says anything more."""
+        told = lambda: [n.told(kind) for n in self.nodes for kind in ("any", "own", "fifo")]
+        before = told()
+        time.sleep(0.7)
+        return told() == before and all(any("STOP" in line for line in n.told("any")) for n in self.nodes)
+
     def master(self, node, seconds=40):
         other = self.nodes[1 - self.nodes.index(node)]
         self.wait(f"{node.name} alone is MASTER", lambda: node.has_all() and not other.addresses(), seconds)
@@ -127,7 +134,7 @@ class Case:
                 n.stop()
                 if n.addresses():
                     self.fail(f"{n.name} leaves {n.addresses()}")
-            time.sleep(0.5)  # keepalived's last scripts
+            self.wait("keepalived's last scripts", self.all_is_told)
         finally:
             for n in self.nodes:
                 n.stop()

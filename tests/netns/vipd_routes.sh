@@ -65,43 +65,43 @@ has_metric() { lab_ip r1 route show | grep -q "^198.51.100.0/24 .* metric $1"; }
 lab_switch lan
 lab_machine r1
 lab_plug r1 eth0 lan 10.9.0.1/24 fd00:9::1/64
-sleep 2 # until duplicate addresses have been looked for
+no_tentative() { ! lab_ip r1 -o addr show dev eth0 | grep -q tentative; }
+wait_for 30 "duplicate addresses have been looked for" no_tentative || fail "an address stays tentative" "$(lab_ip r1 addr)"
 before=$(held)
 configure 20
 
 lab_start r1 keepalived keepalived -n -l -f "$LAB_DIR/r1/keepalived.conf" -p "$LAB_DIR/r1/k.pid" -r "$LAB_DIR/r1/kr.pid" -c "$LAB_DIR/r1/kc.pid"
 keepalived_pid=$LAB_PID
-wait_for 10 "keepalived is MASTER" holds || fail "keepalived becomes MASTER" "$(tail "$LAB_DIR/r1/keepalived.log")"
-sleep 0.5
-theirs=$(held)
+wait_for 30 "keepalived is MASTER" holds || fail "keepalived becomes MASTER" "$(tail "$LAB_DIR/r1/keepalived.log")"
+is_still() { theirs=$(held) && sleep 1 && [ "$(held)" = "$theirs" ]; }
+wait_for 30 "keepalived has done all" is_still || fail "keepalived comes to an end" "$(tail "$LAB_DIR/r1/keepalived.log")"
 lab_stop "$keepalived_pid"
-wait_for 5 "keepalived takes all back" is_before || fail "keepalived takes all back" "$(held)"
+wait_for 30 "keepalived takes all back" is_before || fail "keepalived takes all back" "$(held)"
 
 vipd_start r1
-wait_for 10 "vipd is MASTER" holds || fail "vipd becomes MASTER" "$(tail "$LAB_DIR/r1/vipd.log")"
-sleep 0.5
-[ "$(held)" = "$theirs" ] || fail "vipd holds what keepalived held" "$(diff <(echo "$theirs") <(held))"
+wait_for 30 "vipd is MASTER" holds || fail "vipd becomes MASTER" "$(tail "$LAB_DIR/r1/vipd.log")"
+all_there() { [ "$(held)" = "$theirs" ]; }
+wait_for 30 "vipd has done all" all_there || fail "vipd holds what keepalived held" "$(diff <(echo "$theirs") <(held))"
 good "addresses, routes and rules are those of keepalived"
 
-all_there() { [ "$(held)" = "$theirs" ]; }
 for what in "route del 198.51.100.0/24" "rule del priority 500" "-6 route del 2001:db8:1::/48" "route del 192.0.2.0/24"; do # the last is a static one
     # shellcheck disable=SC2086
     lab_ip r1 $what
-    wait_for 15 "what others removed comes back" all_there || fail "what others removed comes back ($what)" "$(diff <(echo "$theirs") <(held))"
+    wait_for 30 "what others removed comes back" all_there || fail "what others removed comes back ($what)" "$(diff <(echo "$theirs") <(held))"
 done
 [ "$(grep -c "was gone: added again" "$LAB_DIR/r1/vipd.log")" = 4 ] || fail "each is said once" "$(tail "$LAB_DIR/r1/vipd.log")"
 good "routes and a rule that were removed came back, though no link or address changed"
 lab_ip r1 link set eth0 down
 lab_ip r1 link set eth0 up
 restored() { [ "$(held | grep -v fd00)" = "$(echo "$theirs" | grep -v fd00)" ]; } # the lab's own IPv6 address went with the link
-wait_for 15 "what a link took along comes back" restored || fail "what a link took along comes back" "$(diff <(echo "$theirs") <(held))"
+wait_for 30 "what a link took along comes back" restored || fail "what a link took along comes back" "$(diff <(echo "$theirs") <(held))"
 grep "cannot add route [0-9]*\." "$LAB_DIR/r1/vipd.log" && fail "a link that is down is no error of a route" "$(tail "$LAB_DIR/r1/vipd.log")"
 good "all that a link took along came back"
 
 configure 30
 kill -HUP "${vipd_pid[r1]}"
-wait_for 10 "a reload changes a route" has_metric 30 || fail "the reload changes the route" "$(lab_ip r1 route show)"
-wait_for 5 "the old one goes" eval '! has_metric 20' || fail "the old route goes" "$(lab_ip r1 route show)"
+wait_for 30 "a reload changes a route" has_metric 30 || fail "the reload changes the route" "$(lab_ip r1 route show)"
+wait_for 30 "the old one goes" eval '! has_metric 20' || fail "the old route goes" "$(lab_ip r1 route show)"
 good "a reload changed one route"
 
 # The kernel refuses it, however often it is asked: one line. The route that comes back shows that it was asked.
@@ -109,11 +109,11 @@ configure 30
 sed -i 's|^    virtual_routes {|&\n        198.51.101.0/24 via 172.30.0.1|' "$LAB_DIR/r1/keepalived.conf"
 kill -HUP "${vipd_pid[r1]}"
 refused() { grep -c "cannot add route 198.51.101.0/24" "$LAB_DIR/r1/vipd.log"; }
-wait_for 10 "a refused route is said" eval '[ "$(refused)" = 1 ]' || fail "a refused route is said" "$(tail "$LAB_DIR/r1/vipd.log")"
+wait_for 30 "a refused route is said" eval '[ "$(refused)" = 1 ]' || fail "a refused route is said" "$(tail "$LAB_DIR/r1/vipd.log")"
 for i in 1 2 3; do
     lab_ip r1 route del 198.51.100.0/24
     lab_ip r1 addr add "10.9.0.20$i/32" dev eth0
-    wait_for 10 "the other one comes back" has_metric 30 || fail "the other route comes back" "$(lab_ip r1 route show)"
+    wait_for 30 "the other one comes back" has_metric 30 || fail "the other route comes back" "$(lab_ip r1 route show)"
 done
 [ "$(refused)" = 1 ] || fail "a refused route is said once" "$(grep "cannot add" "$LAB_DIR/r1/vipd.log")"
 for i in 1 2 3; do lab_ip r1 addr del "10.9.0.20$i/32" dev eth0; done
@@ -124,7 +124,7 @@ configure 30
 said_before=$(wc -l <"$LAB_DIR/r1/vipd.log")
 kill -HUP "${vipd_pid[r1]}"
 said() { tail -n "+$((said_before + 1))" "$LAB_DIR/r1/vipd.log"; }
-wait_for 10 "a reload" eval 'said | grep -q reloaded' || fail "the file is read again" "$(said)"
+wait_for 30 "a reload" eval 'said | grep -q reloaded' || fail "the file is read again" "$(said)"
 { while :; do
     lab_ip r1 route del 198.51.100.0/24
     sleep 0.05
@@ -134,10 +134,10 @@ wait_for 30 "vipd gives way" eval 'said | grep -q "come back after 8 s"' || fail
 kill "$fighter"
 wait "$fighter" 2>/dev/null
 [ "$(said | grep -c "198.51.100.0/24")" = 4 ] || fail "each rhythm is said once" "$(said)"
-wait_for 20 "the route comes back in the end" has_metric 30 || fail "the route comes back in the end" "$(said)"
+wait_for 30 "the route comes back in the end" has_metric 30 || fail "the route comes back in the end" "$(said)"
 good "vipd gave way to somebody who removed a route again and again"
 
 vipd_stop r1
 is_gone() { ! held | grep -qE "198.51.100|203.0.113|table 77|table 100|10.8.0.1|2001:db8"; }
-wait_for 5 "vipd takes all back" is_gone || fail "vipd takes all back" "$(held)"
+wait_for 30 "vipd takes all back" is_gone || fail "vipd takes all back" "$(held)"
 good "nothing stays behind"

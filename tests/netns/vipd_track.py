@@ -155,38 +155,57 @@ def worker(folder, *args):
     return subprocess.Popen([f"{folder}/worker", *args], executable=shutil.which("sleep"))
 
 
-def steps(program):
-    """What each step leads to. /proc is read once a second in a namespace, so keepalived has no processes here."""
+COUNTED = ("VI_5", "VI_6", "VI_7")  # of processes: /proc is read once a second in a namespace, so keepalived has none here
+
+
+def difference(ours, theirs):
+    return {name: (ours[name], theirs[name]) for name in theirs if ours[name] != theirs[name] and name not in COUNTED}
+
+
+def reached(daemon, folder, expected):
+    """The states that a step leads to: those expected, or, as nothing is, those that have been so for a while."""
+    last = None
+    for _ in range(60):
+        time.sleep(0.6)
+        now = states(daemon, folder)
+        if not difference(now, expected) if expected else now == last:
+            break
+        last = now
+    return now
+
+
+def steps(program, expected=None):
+    """What each step leads to."""
     seen = {}
     with tempfile.TemporaryDirectory() as folder:
         daemon = start(program, conf(folder), folder)
+
+        def see(step):
+            seen[step] = reached(daemon, folder, expected and expected[step])
+
         try:
-            time.sleep(1.2)
-            seen["start"] = states(daemon, folder)
+            wait_for("the start", lambda: os.path.exists(f"{folder}/made"), folder)
+            time.sleep(0.6)
+            see("start")
             assert pathlib.Path(f"{folder}/made").read_text().strip() == "3"
             for number in ("-127", "1000", "junk"):
                 pathlib.Path(f"{folder}/number").write_text(number + "\n")
-                time.sleep(0.6)
-                seen[number] = states(daemon, folder)
+                see(number)
             pathlib.Path(f"{folder}/number").write_text("4\n")
-            time.sleep(0.6)
+            see("another number")
             with open(f"{folder}/number", "w", encoding="ascii") as number:  # empty; and then half of it
                 for step in ("emptied", "half written"):
-                    time.sleep(0.6)
-                    seen[step] = states(daemon, folder)
+                    see(step)
                     number.write("6\n")
                     number.flush()
-            time.sleep(0.6)
-            seen["written"] = states(daemon, folder)
+            see("written")
             pathlib.Path(f"{folder}/new").write_text("2\n")
             os.rename(f"{folder}/new", f"{folder}/number")
             ip("link", "set", "w0", "down")
-            time.sleep(0.6)
-            seen["renamed, link down"] = states(daemon, folder)
+            see("renamed, link down")
             ip("link", "set", "w0", "up")
             os.unlink(f"{folder}/number")
-            time.sleep(0.6)
-            seen["removed"] = states(daemon, folder)
+            see("removed")
             if program != "keepalived":
                 check_vipd(daemon, folder)
         finally:
@@ -195,7 +214,7 @@ def steps(program):
 
 
 def wait_for(what, condition, folder):
-    for _ in range(100):
+    for _ in range(300):
         if condition():
             return
         time.sleep(0.1)
@@ -271,13 +290,10 @@ try:
                     "addr add 10.9.0.1/24 dev v0", f"-n {PEER} link set v1 up", f"-n {PEER} addr add 10.9.0.2/24 dev v1",
                     "link add w0 type veth peer name w1", "link set w0 up", "link set w1 up"):
         ip(*command.split())
-    ours = steps(VIPD)
-    if shutil.which("keepalived"):
-        theirs = steps("keepalived")
-        for step, expected in theirs.items():
-            differ = {name: (ours[step][name], expected[name]) for name in expected
-                      if ours[step][name] != expected[name] and name not in ("VI_5", "VI_6", "VI_7")}
-            assert not differ, (step, differ)
+    theirs = steps("keepalived") if shutil.which("keepalived") else None
+    ours = steps(VIPD, theirs)
+    for step, expected in (theirs or {}).items():
+        assert not difference(ours[step], expected), (step, difference(ours[step], expected))
     with tempfile.TemporaryDirectory() as where:
         check_bfd(where)
 finally:
