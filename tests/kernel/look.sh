@@ -88,8 +88,8 @@ settled() { # twice the same
     [ -n "$now" ] && [ "$now" = "$(table)" ]
 }
 is_back() { [ "$(table)" = "$wanted" ]; }
-soon() { # COMMAND...
-    for _ in {1..200}; do
+soon() { # COMMAND...: at the latest by an audit
+    for _ in {1..700}; do
         "$@" && return
         sleep 0.1
     done
@@ -106,6 +106,7 @@ check() { # TEXT COMMAND...
     fi
 }
 start() {
+    modprobe -r ip_vs_sed 2>/dev/null
     "$vipd" -n -l -f "$work/conf" -p "$work/pid" -r "$work/vrrp" -c "$work/check" >"$work/log" 2>&1 &
     pid=$!
     began=$SECONDS
@@ -116,17 +117,30 @@ stop() {
 }
 said() { grep -q 'changed by somebody else' "$work/log"; }
 before_the_audit() { [ $((SECONDS - began)) -lt 55 ]; }
-undo() { # TEXT COMMAND...: what the command did comes back, by a vipd whose first audit is still to come
+# How soon the next look comes depends on how long the last one took, and one that this guest's host interrupts takes long: when the audit
+# came first, it is tried anew.
+with_looks() { # TEXT COMMAND...: what a vipd does whose first audit is still to come
+    local text=$1 in_time
+    shift
+    for _ in 1 2 3; do
+        start
+        "$@"
+        before_the_audit
+        in_time=$?
+        stop
+        [ $in_time != 0 ] || break
+    done
+    check "$text: not by the audit" [ $in_time = 0 ]
+}
+comes_back() { # TEXT COMMAND...: what the command did
     local text=$1
     shift
-    start
     check "$text: in place" soon is_back
     "$@" || failed=1
     check "$text" soon is_back
     check "$text: said" soon said
-    check "$text: not by the audit" before_the_audit
-    stop
 }
+undo() { with_looks "$1" comes_back "$@"; } # TEXT COMMAND...
 
 wanted=
 ipvsadm -A -t 10.7.0.1:80 -s rr # a stranger's
@@ -147,8 +161,7 @@ undo "all services" all_but_the_strangers
 
 # Of a table that is not what it should be nothing is looked for. Once it is, looks go on.
 modprobe=$(cat /proc/sys/kernel/modprobe)
-modprobe -r ip_vs_sed 2>/dev/null
-echo /bin/false >/proc/sys/kernel/modprobe
+without_sed=$wanted
 cat >>"$work/conf" <<'C'
 virtual_server 10.9.0.5 80 {
     lb_algo sed
@@ -159,18 +172,21 @@ virtual_server 10.9.0.5 80 {
     }
 }
 C
-start
-check "a scheduler that is missing" soon grep -q 'perhaps the kernel lacks the scheduler' "$work/log"
-check "stops no other service" soon is_back
-sleep 2
-echo "$modprobe" >/proc/sys/kernel/modprobe
 has_sed() { table | grep -q '10.9.0.5:80 -s sed'; }
-check "comes with its service" soon has_sed
-check "and nothing else changes" soon settled
-wanted=$(table)
-ipvsadm -e -t 10.9.0.4:80 -r 10.8.0.1:80 -g -w 5
-check "then a weight comes back" soon is_back
-check "which is said" soon said
-check "and not by the audit" before_the_audit
-stop
+go_on() {
+    wanted=$without_sed
+    check "a scheduler that is missing" soon grep -q 'perhaps the kernel lacks the scheduler' "$work/log"
+    check "stops no other service" soon is_back
+    sleep 2
+    echo "$modprobe" >/proc/sys/kernel/modprobe
+    check "comes with its service" soon has_sed
+    check "and nothing else changes" soon settled
+    wanted=$(table)
+    ipvsadm -e -t 10.9.0.4:80 -r 10.8.0.1:80 -g -w 5
+    check "then a weight comes back" soon is_back
+    check "which is said" soon said
+    echo /bin/false >/proc/sys/kernel/modprobe
+}
+echo /bin/false >/proc/sys/kernel/modprobe
+with_looks "what failed for a while" go_on
 exit $failed
