@@ -56,6 +56,32 @@ static void decodes_chunks_in_any_pieces(void **state)
 		}
 }
 
+/* Of a server, as old ones fill the line up; of a client it is refused, above. */
+static void takes_blanks_of_answers(void **state)
+{
+	static const struct refused answers[] = {
+	    {TEXT("5 \r\nhello\r\n0\t \r\n\r\n"), H1_FAULT_NONE},
+	    {TEXT("5 ;a=b\r\nhello\r\n0\r\n\r\n"), H1_FAULT_NONE},
+	    {TEXT("5 5\r\nhello"), H1_FAULT_CHUNK_SIZE},
+	    {TEXT(" 5\r\nhello"), H1_FAULT_CHUNK_SIZE},
+	    {TEXT("5 \nhello"), H1_FAULT_CHUNK_SIZE},
+	};
+	const struct http_msg answer = {.framing = HTTP_BODY_CHUNKED, .is_response = true};
+	char many[H1_EXTENSION_MAX + 2] = "5";
+	struct h1_body b;
+
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		h1_body_begin(&b, &answer);
+		h1_body_feed(&b, answers[i].text, answers[i].len, NULL);
+		if (b.fault != answers[i].fault || b.done != !answers[i].fault)
+			fail_msg("answer %zu: %s", i, h1_fault_text(b.fault));
+	}
+	memset(many + 1, ' ', sizeof(many) - 1);
+	h1_body_begin(&b, &answer);
+	h1_body_feed(&b, many, sizeof(many), NULL);
+	assert_int_equal(b.fault, H1_FAULT_CHUNK_EXTENSION);
+}
+
 static void tells_payload_from_framing(void **state)
 {
 	static const char text[] = "3;x\r\nabc\r\n2\r\nde\r\n0\r\nT: u\r\n\r\nnext";
@@ -152,6 +178,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(decodes_chunks_in_any_pieces),
+	    cmocka_unit_test(takes_blanks_of_answers),
 	    cmocka_unit_test(tells_payload_from_framing),
 	    cmocka_unit_test(bounds_extensions_and_trailers),
 	    cmocka_unit_test(counts_lengths),

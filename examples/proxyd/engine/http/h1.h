@@ -73,6 +73,7 @@ ssize_t h1_response(struct http_msg *m, uint32_t at, uint32_t len, enum http_met
 enum h1_chunk_state {
 	H1_CHUNK_SIZE, /* the first digit */
 	H1_CHUNK_DIGITS,
+	H1_CHUNK_BLANK, /* behind them */
 	H1_CHUNK_EXTENSION,
 	H1_CHUNK_SIZE_LF,
 	H1_CHUNK_DATA,
@@ -90,6 +91,7 @@ struct h1_body {
 	enum http_framing framing;
 	enum h1_fault fault;
 	bool done;
+	bool lenient; /* of an answer: blanks may stand behind the size of a chunk */
 	uint64_t left; /* of the length, or of the chunk */
 	/* chunked */
 	enum h1_chunk_state state;

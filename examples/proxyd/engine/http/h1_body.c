@@ -14,6 +14,7 @@ void h1_body_begin(struct h1_body *b, const struct http_msg *m)
 	    .framing = m->framing,
 	    .left = m->framing == HTTP_BODY_LENGTH ? m->length : 0,
 	    .done = m->framing == HTTP_BODY_NONE,
+	    .lenient = m->is_response,
 	};
 }
 
@@ -79,6 +80,16 @@ static enum h1_fault expect(struct h1_body *b, char c, char wanted, enum h1_chun
 	return c == wanted ? next_state(b, state) : otherwise;
 }
 
+/* Some servers fill the line up with blanks. Of clients that is an attempt to be read in two ways. */
+static enum h1_fault feed_behind_size(struct h1_body *b, char c)
+{
+	if (c == ';')
+		return next_state(b, H1_CHUNK_EXTENSION);
+	if (b->lenient && (c == ' ' || c == '\t'))
+		return ++b->line <= H1_EXTENSION_MAX ? next_state(b, H1_CHUNK_BLANK) : H1_FAULT_CHUNK_EXTENSION;
+	return expect(b, c, '\r', H1_CHUNK_SIZE_LF, H1_FAULT_CHUNK_SIZE);
+}
+
 static enum h1_fault feed_size(struct h1_body *b, char c)
 {
 	int digit = digit_of(c);
@@ -93,9 +104,7 @@ static enum h1_fault feed_size(struct h1_body *b, char c)
 	}
 	if (b->state == H1_CHUNK_SIZE)
 		return H1_FAULT_CHUNK_SIZE;
-	if (c == ';')
-		return next_state(b, H1_CHUNK_EXTENSION);
-	return expect(b, c, '\r', H1_CHUNK_SIZE_LF, H1_FAULT_CHUNK_SIZE);
+	return feed_behind_size(b, c);
 }
 
 static enum h1_fault feed_extension(struct h1_body *b, char c)
@@ -156,6 +165,8 @@ static enum h1_fault feed_framing(struct h1_body *b, char c)
 	case H1_CHUNK_SIZE:
 	case H1_CHUNK_DIGITS:
 		return feed_size(b, c);
+	case H1_CHUNK_BLANK:
+		return feed_behind_size(b, c);
 	case H1_CHUNK_EXTENSION:
 		return feed_extension(b, c);
 	case H1_CHUNK_SIZE_LF:
