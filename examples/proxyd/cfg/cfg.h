@@ -405,6 +405,7 @@ struct cfg_http {
 	unsigned last_queue_max;
 	bool stays_when_stopping; /* option idle-close-on-response */
 	bool no_delay; /* option http-no-delay */
+	bool pretends_keep_alive; /* option http-pretend-keepalive */
 	struct cfg_forwardfor forwardfor, originalto;
 	const struct cfg_forwarded *forwarded; /* NULL: none */
 	const char *name_header; /* http-send-name-header; NULL: none */

@@ -376,7 +376,7 @@ const struct keyword cfg_keywords_proxy[] = {
     {"option http-ignore-probes", FRONT, 0, 0, kw_option, OFFSET(http.ignores_probes), ""},
     {"option http-keep-alive", 0, 0, 0, kw_closing, &(const enum cfg_closing){CFG_KEEP_ALIVE}, ""},
     {"option http-no-delay", 0, 0, 0, kw_option, OFFSET(http.no_delay), ""},
-    {"option http-pretend-keepalive", 0, 0, 0, kw_accepted, NULL, ""},
+    {"option http-pretend-keepalive", BACK, 0, 0, kw_option, OFFSET(http.pretends_keep_alive), ""},
     {"option accept-invalid-http-request", FRONT, 0, 0, kw_option, OFFSET(http.lenient_request), ""},
     {"option accept-invalid-http-response", BACK, 0, 0, kw_option, OFFSET(http.lenient_response), ""},
     {"option http-buffer-request", 0, 0, 0, kw_option, OFFSET(http.buffers_request), ""},

@@ -15,8 +15,8 @@
 
 static const char *wanted_connection(const struct exchange *x, const struct http_msg *m)
 {
-	if (x->client_keeps)
-		return x->minor ? NULL : "keep-alive";
+	if (x->client_keeps) /* the version of a server's answer goes on: its default is close if that is 1.0 */
+		return x->minor && m->minor ? NULL : "keep-alive";
 	return m->minor ? "close" : NULL;
 }
 
@@ -254,6 +254,7 @@ static void parse(struct worker *w, struct exchange *x, uint32_t len)
 			exchange_take_answer(w, x, at, (uint32_t)head, len);
 			return;
 		}
+		count_answer(w, x->seeker.server, m->status);
 		if (!interim(w, x, at, (uint32_t)head))
 			return;
 		at += (uint32_t)head;

@@ -190,7 +190,7 @@ static const char *wanted_connection(const struct exchange *x, const struct http
 	const struct frontend *f = x->client->frontend;
 	enum cfg_closing back = x->seeker.backend->http->closing, front = f->http->closing;
 
-	if (front == CFG_KEEP_ALIVE && back == CFG_KEEP_ALIVE)
+	if ((front == CFG_KEEP_ALIVE && back == CFG_KEEP_ALIVE) || x->seeker.backend->http->pretends_keep_alive)
 		return x->minor ? NULL : "keep-alive";
 	return x->minor && !m->upgrade ? "close" : NULL; /* some servers know no close beside an upgrade */
 }
