@@ -316,8 +316,6 @@ static bool add_frontend(struct engine *e, struct set *s, const struct cfg_proxy
 	    .logs = {p->set.logs, p->set.log_global ? global : NULL},
 	    .maxconn = p->set.maxconn,
 	    .rules = p->rules,
-	    .tarpit_ns =
-		p->set.timeout.tarpit_ns ? p->set.timeout.tarpit_ns : p->set.timeout.connect_ns,
 	    .number = p->id,
 	    .stats = p->set.stats,
 	};

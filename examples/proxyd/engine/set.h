@@ -70,7 +70,6 @@ struct frontend {
 		struct backend *to; /* NULL: by its name */
 	} * switches;		    /* use_backend, in order */
 	size_t n_switches;
-	uint64_t tarpit_ns;
 	const struct cfg_stats *stats; /* its page; NULL: none */
 	unsigned number; /* as fe_id says */
 	struct frontend *as_http; /* mode tcp: for those who go to a backend of mode http; NULL: none does */

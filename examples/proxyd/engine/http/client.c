@@ -504,11 +504,17 @@ static bool is_leaving(const struct worker *w, const struct client *c)
 	       (w->set->cfg->global.close_spread_ns || (c->not_first && !c->frontend->http->stays_when_stopping));
 }
 
+/* Of two timeouts, of which 0 is none. */
+static uint64_t shorter(uint64_t a, uint64_t b)
+{
+	return !a || (b && b < a) ? b : a;
+}
+
 uint64_t client_deadline(const struct worker *w, const struct client *c)
 {
 	const struct frontend *f = c->frontend;
-	uint64_t request_ns = f->request_ns ? f->request_ns : f->client_ns;
-	uint64_t between_ns = f->keep_alive_ns ? f->keep_alive_ns : request_ns;
+	uint64_t request_ns = shorter(f->request_ns, f->client_ns);
+	uint64_t between_ns = f->keep_alive_ns ? shorter(f->keep_alive_ns, f->client_ns) : request_ns;
 	uint64_t t = f->client_ns, deadline;
 
 	if (c->exchange && exchange_is_paced(c->exchange))
@@ -609,7 +615,8 @@ static void give_up(struct worker *w, struct client *c, bool lost)
 		return;
 	c->eof |= lost;
 	exchange_fail(w, x, asked && !lost ? 400 : 0, 'C',
-		      x->state == EXCHANGE_QUEUED  ? 'Q'
+		      x->state < EXCHANGE_OWN	   ? 'R'
+		      : x->state == EXCHANGE_QUEUED  ? 'Q'
 		      : x->state < EXCHANGE_ASKED  ? 'C'
 		      : x->state < EXCHANGE_ANSWER && x->up.done ? 'H'
 								 : 'D');

@@ -321,13 +321,27 @@ void exchange_connect_event(struct worker *w, struct exchange *x)
 	client_run(w, c);
 }
 
+/* Of whose rule it was: no backend is chosen while the frontend's are asked. */
+static uint64_t tarpit_ns(const struct exchange *x)
+{
+	const struct cfg_proxy *p = x->seeker.backend ? x->seeker.backend->proxy : x->client->frontend->proxy;
+
+	return p->set.timeout.tarpit_ns ? p->set.timeout.tarpit_ns : p->set.timeout.connect_ns;
+}
+
+/* Nothing is left to be done but to pass on what the server says until it closes: to HAProxy a tunnel, too. */
+static bool is_endless(const struct exchange *x)
+{
+	return x->state == EXCHANGE_ANSWER && x->down.framing == HTTP_BODY_CLOSE && x->up.done;
+}
+
 uint64_t exchange_deadline(const struct exchange *x)
 {
 	const struct conn_timeouts *t;
 	uint64_t queue_ns, server_ns, deadline, rest = CONN_RETRY_NS;
 
 	if (x->state == EXCHANGE_TARPIT)
-		return x->since_ns + x->client->frontend->tarpit_ns;
+		return x->since_ns + tarpit_ns(x);
 	if (x->state == EXCHANGE_PAUSED) /* names have their own timeouts */
 		return x->name_ask ? CONN_NEVER : x->since_ns + x->wait_ns;
 	if (x->state == EXCHANGE_BODY)
@@ -360,6 +374,8 @@ uint64_t exchange_deadline(const struct exchange *x)
 		break;
 	}
 	server_ns = x->server_ns ? x->server_ns : t->server_ns;
+	if (is_endless(x) && (x->tunnel_ns || t->tunnel_ns))
+		server_ns = x->tunnel_ns ? x->tunnel_ns : t->tunnel_ns;
 	deadline = server_ns ? x->since_ns + server_ns : CONN_NEVER;
 	if (x->state == EXCHANGE_ANSWER_BODY && x->wait_ns && x->held_until_ns < deadline)
 		return x->held_until_ns;

@@ -158,7 +158,7 @@ bool exchange_gather(struct worker *w, struct exchange *x)
 		c->eof = true;
 		c->readable = false;
 		x->asked_ns = 0; /* it is no whole request, for the log */
-		exchange_fail(w, x, 400, 'C', 'R');
+		exchange_fail(w, x, 0, 'C', 'R'); /* as HAProxy: without an answer */
 	} else if (errno == EAGAIN) {
 		c->readable = false;
 	} else if (errno != EINTR) {
