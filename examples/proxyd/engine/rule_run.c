@@ -112,6 +112,8 @@ void run_mark_socket(int fd, const struct verdict *v)
 /* The client is not told that its connection ends: what could say so does not reach it. */
 void run_hide_end(int fd)
 {
+	/* what has come is acknowledged: what came again would be answered with a reset */
+	setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int));
 	/* a socket under repair goes without a word; it takes CAP_NET_ADMIN */
 	if (!setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &(int){1}, sizeof(int)))
 		return;

@@ -57,8 +57,10 @@ void reply_compose(struct reply *to, const struct verdict *v, struct run *r, con
 		 (redirects ? http_redirect_reason : http_reason)(v->status));
 	put_text(to, line);
 	put_answer_fields(to, v->answer, r);
-	snprintf(line, sizeof(line), "content-length: %zu\r\n", content.len);
-	put_text(to, line);
+	if (v->status != 204) { /* never has one (RFC 9110, section 8.6) */
+		snprintf(line, sizeof(line), "content-length: %zu\r\n", content.len);
+		put_text(to, line);
+	}
 	if (redirects) {
 		put_field(to, "location", v->location);
 		if (v->status != 301 && v->status != 308) /* those are for good, and may be remembered */

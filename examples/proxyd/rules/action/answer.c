@@ -226,6 +226,8 @@ static bool judge(struct words *w, const struct reading *r)
 	}
 	if ((a->content.n || (r->body && *r->body == 'l')) && !a->content_type)
 		return rule_fail(w->e, "a text needs a content-type: write content-type text/plain before it");
+	if (a->content.n && (a->status == 204 || a->status == 304))
+		return rule_fail(w->e, "an answer %u has no body (RFC 9110, section 6.4.1): leave the text out", a->status);
 	return true;
 }
 
@@ -345,7 +347,7 @@ void run_redirect(const struct rule *rule, struct run *r, struct verdict *v)
 	char *begin;
 	bool ok;
 
-	if (!r->request || !format_write(&rule->format, r, &base)) {
+	if ((!r->request && rule->data != REDIRECT_LOCATION) || !format_write(&rule->format, r, &base)) {
 		fail_rule(v);
 		return;
 	}
