@@ -146,8 +146,7 @@ static void add_cause(struct worker *w, struct counters *front, struct tally *li
 	case 'U':
 	case 'K': /* an operator's */
 		return;
-	case 'L':
-		counter_inc(front, COUNT_INTERCEPTED);
+	case 'L': /* see count_exchange() */
 		return;
 	case 'P':
 		if (phase == 'R' || phase == 'T' || of_request)
@@ -162,9 +161,13 @@ static void add_cause(struct worker *w, struct counters *front, struct tally *li
 		what = phase == 'R' ? COUNT_REQUEST_ERRORS : COUNT_CLIENT_ABORTS;
 		if (what == COUNT_REQUEST_ERRORS)
 			count_front(w, front, listener, what);
+		if (what == COUNT_REQUEST_ERRORS && who == 'C' && k->backend) /* its rules waited for the body */
+			count_both(w, k, COUNT_CLIENT_ABORTS);
 		break;
 	case 'S':
 	case 's':
+		if (phase == 'R') /* rules waited for its body */
+			return;
 		what = phase == 'D'   ? COUNT_SERVER_ABORTS
 		       : phase == 'H' ? COUNT_RESPONSE_ERRORS
 				      : COUNT_CONNECT_ERRORS;
@@ -199,8 +202,12 @@ void count_exchange(struct worker *w, const struct frontend *f, struct tally *li
 	if (listener)
 		add_bytes(counters_of(listener, w->index), in, out);
 	counter_inc(front, class_of(x->status));
+	if (x->cause.who == 'L' && (!k->backend || k->backend->proxy == f->proxy)) /* what a backend answers is not counted */
+		counter_inc(front, COUNT_INTERCEPTED);
 	if (x->cause.who != '-')
 		add_cause(w, front, listener, k, x->cause.who, x->cause.phase, x->fault, x->up.fault);
+	if (x->cause.who == 'S' && x->cause.phase == 'D') /* besides, as HAProxy counts it */
+		count_both(w, k, COUNT_RESPONSE_ERRORS);
 	if (!k->backend)
 		return;
 	back = counters_of(k->backend->pool->tally, w->index);

@@ -156,6 +156,12 @@ static int redispatch_after(const struct backend *b)
 	return b->redispatch && b->rotates && b->pool->n_up > 1 ? 1 : b->redispatch;
 }
 
+/* No other server could be picked. */
+static bool is_alone(const struct seeker *k)
+{
+	return k->backend->pool->n_up <= 1 && atomic_load_explicit(&k->server->serves, memory_order_relaxed);
+}
+
 /* NULL: no memory. */
 static struct seeker_more *more_of(struct seeker *k)
 {
@@ -174,6 +180,10 @@ enum conn_retry seeker_failed(struct worker *w, struct seeker *k, unsigned how)
 	if (!(k->backend->retry_on & how))
 		return CONN_GIVE_UP;
 	next = conn_connect_failed(&k->attempts, k->backend->retries, redispatch_after(k->backend));
+	if (next == CONN_REDISPATCH && is_alone(k)) { /* as HAProxy, which rests then if it could not connect */
+		k->attempts.redispatched = before;
+		next = CONN_RETRY_SAME;
+	}
 	if (next == CONN_REDISPATCH && more_of(k)) {
 		k->more->failed = k->server; /* what it is will be seen: see count_redispatch() */
 		k->attempts.redispatched = before;

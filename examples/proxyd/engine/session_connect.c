@@ -84,7 +84,7 @@ static void connected(struct worker *w, struct session *s)
 	if (s->store && s->store->n_sticks)
 		rule_store_stick(s->store, backend_stick_id(s->seeker.backend, s->seeker.server), w->now_ns);
 	if (s->frontend->proxy->set.logasap && s->frontend->tcplog && !s->logged) {
-		s->logged = true;
+		s->logged = !s->frontend->proxy->set.dontlog_normal; /* it may still end badly */
 		session_log(w, s, true);
 	}
 }

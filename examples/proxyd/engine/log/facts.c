@@ -242,6 +242,12 @@ static bool shows_cookie(const struct exchange *x)
 	return c && (c->mode != CFG_COOKIE_PASSIVE || c->indirect);
 }
 
+/* N also of what a rule has answered before cookies were looked at. */
+static char cookie_state(const struct exchange *x, char state)
+{
+	return !shows_cookie(x) ? '-' : state == '-' ? 'N' : state;
+}
+
 /* ---- Exchanges ---- */
 
 static void exchange_facts(const void *of, struct log_facts *f)
@@ -253,6 +259,8 @@ static void exchange_facts(const void *of, struct log_facts *f)
 	bool asked = x->asked_ns, reached = x->seeker.server != NULL;
 
 	counts(w, v->frontend, &x->seeker, v->early, f);
+	if (!x->routed) /* the default backend is none yet */
+		f->backend_name = f->frontend_name;
 	of_store(v->store, f);
 	of_tls(v->tls, f);
 	of_rules(w, v->frontend, x->client ? x->client->bind : 0, v->store, &x->seeker, f);
@@ -300,8 +308,8 @@ static void exchange_facts(const void *of, struct log_facts *f)
 		f->n_captures[0] = f->n_captures[1] = 0;
 	f->state[0] = x->cause.who;
 	f->state[1] = x->cause.phase;
-	f->state[2] = shows_cookie(x) ? x->cookie_in : '-';
-	f->state[3] = shows_cookie(x) ? x->cookie_out : '-';
+	f->state[2] = cookie_state(x, x->cookie_in);
+	f->state[3] = cookie_state(x, x->cookie_out);
 	f->backend_fd = x->link ? x->link->h.fd : -1;
 	f->own_end = f->backend_fd >= 0 ? own_end : NULL;
 	f->count = x->count;
@@ -461,5 +469,5 @@ void exchange_log(struct worker *w, struct exchange *x, bool early)
 
 	if (!x->logged && c->frontend->httplog)
 		http_log(&v, &c->from, &c->to, c->h.fd);
-	x->logged |= early;
+	x->logged |= early && !c->frontend->proxy->set.dontlog_normal; /* it may still end badly */
 }
