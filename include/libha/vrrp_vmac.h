@@ -68,7 +68,7 @@ struct ha_vrrp_vmac_opts {
  * bridge mode on the interface with this MAC address, whoever made it. In both cases the settings
  * are put right. *ret (size set by the caller) is the macvlan. One that this function made, of which
  * somebody changed the mode, the MAC address or the name since, is removed and made anew: its addresses
- * are to be added again.
+ * are to be added again. One of an MTU below that of its interface, which the kernel lowers with that one, gets the latter.
  *
  * Bridge mode, since in keepalived's private mode the kernel hides frames of another router that
  * has the same MAC address from the interface: two Active ones would never hear each other.

@@ -156,6 +156,12 @@ void net_codec_put_link_master(struct writer *w, uint32_t ifindex, uint32_t mast
 	nl_attr_put_u32(w, IFLA_MASTER, master);
 }
 
+void net_codec_put_link_mtu(struct writer *w, uint32_t ifindex, uint32_t mtu)
+{
+	net_codec_put_link_name(w, ifindex);
+	nl_attr_put_u32(w, IFLA_MTU, mtu);
+}
+
 void net_codec_put_link_addr_gen(struct writer *w, uint32_t ifindex, uint8_t mode)
 {
 	size_t spec, family;

@@ -26,6 +26,7 @@ void net_codec_put_link_get(struct writer *w, uint32_t ifindex, const char *name
 /* The body of RTM_NEWLINK that makes a macvlan or an ipvlan, of those that change a link, and of RTM_DELLINK. */
 void net_codec_put_macvlan(struct writer *w, const struct ha_net_macvlan *m);
 void net_codec_put_link_master(struct writer *w, uint32_t ifindex, uint32_t master);
+void net_codec_put_link_mtu(struct writer *w, uint32_t ifindex, uint32_t mtu);
 void net_codec_put_link_addr_gen(struct writer *w, uint32_t ifindex, uint8_t mode);
 void net_codec_put_ipvlan(struct writer *w, const struct ha_net_ipvlan *v);
 void net_codec_put_link_flags(struct writer *w, uint32_t ifindex, uint32_t flags, uint32_t change);

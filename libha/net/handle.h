@@ -44,6 +44,9 @@ void net_list_restart(void *list);
 /* A copy of `item` at the end. 0, -ENOMEM or -EOVERFLOW. */
 int net_list_add(struct net_list *l, const void *item);
 
+/* In bytes. 0 or -errno. */
+int net_link_set_mtu(struct ha_net *n, uint32_t ifindex, uint32_t mtu);
+
 /* Sends the one request that was begun in n->b, and keeps the kernel's words. As nl_query(). */
 int net_ask(struct ha_net *n, const struct nl_query_ops *ops, void *userdata);
 

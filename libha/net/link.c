@@ -145,6 +145,13 @@ int ha_net_link_set_master(struct ha_net *n, uint32_t ifindex, uint32_t master)
 	return change(n);
 }
 
+int net_link_set_mtu(struct ha_net *n, uint32_t ifindex, uint32_t mtu)
+{
+	nl_batch_reset(&n->b);
+	net_codec_put_link_mtu(nl_batch_begin(&n->b, RTM_NEWLINK, 0), ifindex, mtu);
+	return change(n);
+}
+
 int ha_net_link_set_addr_gen(struct ha_net *n, uint32_t ifindex, uint8_t mode)
 {
 	if (!n || !ifindex || ifindex > INT32_MAX)

@@ -332,6 +332,23 @@ static int put_vrf_right(struct ha_net *n, const struct ha_net_link *parent, str
 	return 0;
 }
 
+/*
+ * The kernel lowers the MTU of a macvlan with that of its interface, and never raises it again. Below 1280 bytes it takes IPv6 away, and
+ * gives it back with default settings: those are put right after this.
+ */
+static int put_mtu_right(struct ha_net *n, const struct ha_net_link *parent, struct ha_net_link *l)
+{
+	int r;
+
+	if (!is_marked(l) || l->mtu >= parent->mtu)
+		return 0;
+	r = net_link_set_mtu(n, l->ifindex, parent->mtu);
+	if (r < 0)
+		return explain(n, r, "cannot set the MTU of %s to that of %s", l->name, parent->name);
+	l->mtu = parent->mtu;
+	return 0;
+}
+
 int ha_vrrp_vmac_ensure(struct ha_net *n, const struct ha_vrrp_vmac_opts *given,
 			struct ha_net_link *ret)
 {
@@ -361,6 +378,8 @@ int ha_vrrp_vmac_ensure(struct ha_net *n, const struct ha_vrrp_vmac_opts *given,
 	}
 	if (!r)
 		r = put_vrf_right(n, &parent, &l);
+	if (!r)
+		r = put_mtu_right(n, &parent, &l);
 	if (!r)
 		n->text[0] = 0; /* of a question before */
 	if (!r)

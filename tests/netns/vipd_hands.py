@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """vipd_hands.py VIPD: somebody else's hands on what is vipd's: addresses flushed, the macvlan put down, deleted, renamed, with another
-MAC address or in another mode; all of it comes back, and no advert says anything else. The interface is renamed: its MASTER resigns. And a script
+MAC address or in another mode; an MTU that was low for a while; all of it comes back, and no advert says anything else. The interface is renamed: its MASTER resigns. And a script
 that heeds no SIGTERM, and one that others wait for, while another program takes vipd over. Notify scripts that hang. What was changed of the interface is put back, whoever deleted the macvlans. With a read-only /proc/sys the address is served
 all the same. Everything is in namespaces of its own.
 """
@@ -43,6 +43,7 @@ HANDS = (
     "ip link del vrrp.51",
     "ip link set vrrp.51 address 02:11:22:33:44:55",
     "ip link set vrrp.51 type macvlan mode private",
+    "ip link set v0 mtu 1000; sleep 0.2; ip link set v0 mtu 1500",
     "ip link set vrrp.51 down; ip link set vrrp.51 name other && ip link set other up; true",
 )
 PATIENCE_S = 20
@@ -82,7 +83,7 @@ def link():
 
 def is_right():
     text = link()
-    return all(word in text for word in ("10.9.0.100/24", MAC, "mode bridge", ",UP"))
+    return all(word in text for word in ("10.9.0.100/24", MAC, "mode bridge", ",UP", "mtu 1500"))
 
 
 def wait_for(what, condition):

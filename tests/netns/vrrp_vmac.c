@@ -93,6 +93,24 @@ static void ours_is_made_anew_when_somebody_changed_it(void **state)
 	}
 }
 
+/* The kernel lowers it with the interface's, and takes IPv6 away below 1280. */
+static void its_mtu_follows_the_interface_up_again(void **state)
+{
+	const struct ha_vrrp_vmac_opts o = vmac_opts(AF_INET6, 51);
+	struct ha_net_link l = ensure(&o);
+
+	run("ip link set " HERE " mtu 1000");
+	l = ensure(&o);
+	assert_int_equal(l.mtu, 1000);
+	run("ip link set " HERE " mtu 1500");
+	l = ensure(&o);
+	assert_int_equal(l.mtu, 1500);
+	assert_int_equal(ha_net_link_by_name(net, l.name, &l), 0);
+	assert_int_equal(l.mtu, 1500);
+	assert_int_equal(read_setting("ipv6", l.name, "accept_dad"), 0);
+	assert_int_equal(ha_vrrp_vmac_remove(net, &o), 0);
+}
+
 /* As FRR wants it: the administrator makes it, and it stays his. */
 static void a_right_one_of_somebody_else_is_used_and_stays(void **state)
 {
@@ -710,7 +728,8 @@ int main(void)
 	    T(it_takes_a_name_and_a_mac),
 	    T(one_that_is_there_is_taken_as_it_is),
 	    T(a_strangers_device_is_refused_and_left_alone),
-	    T(ours_is_made_anew_when_somebody_changed_it),
+	T(ours_is_made_anew_when_somebody_changed_it),
+	T(its_mtu_follows_the_interface_up_again),
 	    T(a_right_one_of_somebody_else_is_used_and_stays),
 	    T(the_interfaces_settings_come_back_with_the_last_one),
 	    T(a_deleted_one_is_made_anew_with_what_it_knew),

@@ -111,6 +111,18 @@ void vmac_follow(struct watched *w, const struct ha_net_link *now, const struct 
 	w->right_ifindex = 0;
 }
 
+/* The kernel does not raise its MTU with that of its interface: the audit does. */
+void vmac_follow_parent(struct kernel *k, const struct ha_net_link *parent)
+{
+	for (const struct conf_instance *i = k->conf->instances; i; i = i->next)
+		for (const struct conf_vmac *m = i->vmacs; m; m = m->next) {
+			struct watched *w = watched_find(k, m->name);
+
+			if (!strcmp(m->parent, parent->name) && w->link.mtu < parent->mtu)
+				w->right_ifindex = 0;
+		}
+}
+
 static int set_link_up(struct kernel *k, const struct watched *w, bool up)
 {
 	return w->link.ifindex ? ha_net_link_set_up(k->net, w->link.ifindex, up) : -ENODEV;
