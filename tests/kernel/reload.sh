@@ -64,11 +64,11 @@ requests() {
     pid=$(pgrep -n vipd_kernel)
     grep -c "^$pid .*sendto" "$work/calls"
 }
-few_requests() { # and not none at all: then nothing was counted
+few_requests() { # and not none at all: then nothing was counted. On a slow machine some services have been looked at since (look.sh).
     local n
     n=$(requests)
     echo "requests: $n"
-    [ "$n" -gt 0 ] && [ "$n" -lt 10 ]
+    [ "$n" -gt 0 ] && [ "$n" -lt $((services / 2)) ]
 }
 
 conf 1 >"$work/conf"

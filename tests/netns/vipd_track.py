@@ -251,12 +251,12 @@ bfd_instance near {
     source_ip 10.9.0.1
     min_rx 50
     min_tx 50
-    multiplier 4
+    multiplier 20 # a second: a reload on a busy machine is no loss
 }
 """ + instance(1, "track_bfd { near }") + instance(13, "track_bfd { near weight 5 }")
     log = pathlib.Path(folder) / "log"
     daemon = start(VIPD, text, folder)
-    peer = subprocess.Popen(["ip", "netns", "exec", PEER, HELLO_BFD, "v1", "10.9.0.1", "50", "4"], stdout=subprocess.PIPE)
+    peer = subprocess.Popen(["ip", "netns", "exec", PEER, HELLO_BFD, "v1", "10.9.0.1", "50", "20"], stdout=subprocess.PIPE)
     try:
         wait_for("the start", lambda: "vipd_vrrp" in log.read_text(), folder)  # a signal before that would end it
         wait_for("BFD", lambda: states(daemon, folder)["VI_13"] == ("MASTER", 105), folder)

@@ -710,6 +710,8 @@ def test_the_server_0_0_0_0_is_where_the_client_wanted_to_go(binary):
 
 
 def test_hashes_of_requests_choose_as_haproxy_does(binary):
+    if is_haproxy(binary):
+        return
     for algo, requests in BALANCES.items():
         ours = balance(binary, algo, requests)
         assert len(set(ours)) > 1, (algo, ours)
