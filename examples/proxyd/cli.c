@@ -59,7 +59,8 @@ static const char help[] =
     "  -p FILE     write the process id there\n"
     "  -sf PID...  when ready, ask these to finish their connections and go (USR1)\n"
     "  -st PID...  when ready, end these (TERM)\n"
-    "  -x SOCKET   accepted: a successor shares the listening addresses without being handed them\n"
+    "  -x SOCKET   take over the listening sockets of the process that has this stats socket, which is\n"
+    "              one with \"expose-fd listeners\"\n"
     "  -S ADDRESS  a unix path or fd@N where commands are taken at level admin, as on a stats socket,\n"
     "              with those of a master: show proc, reload\n"
     "  -L NAME     the name of this node, HAPROXY_LOCALPEER: else the host's\n"
@@ -275,6 +276,8 @@ static bool read_value(const char *arg, const char *value, struct cli *c)
 		c->maxconn = (unsigned)n;
 	} else if (!strcmp(arg, "-S")) {
 		c->master = value;
+	} else if (!strcmp(arg, "-x")) {
+		c->passing = strcmp(value, "/dev/null") != 0 ? value : NULL; /* that is how scripts say that there is none */
 	} else if (!strcmp(arg, "-L")) {
 		c->localpeer = value;
 	} else if (!strcmp(arg, "-m")) {

@@ -27,6 +27,7 @@ struct cli {
 	unsigned maxconn; /* -n; 0: not given */
 	const char *pidfile, *directory;
 	const char *master; /* -S; NULL: not given */
+	const char *passing; /* -x: the stats socket of the process before; NULL: not given */
 	pid_t old_pid[CLI_PIDS_MAX];
 	size_t n_old;
 	int old_signal; /* SIGUSR1 for -sf, SIGTERM for -st */

@@ -16,6 +16,7 @@
 #include "cfg/cfg.h"
 #include "cli.h"
 #include "engine/engine.h"
+#include "engine/passed.h"
 #include "log.h"
 #include "loop.h"
 #include "migrate.h"
@@ -360,7 +361,7 @@ static void on_ask(void *userdata, struct ask *ask)
 }
 
 /* On failure `cfg` is still the caller's. */
-static int make_engine(struct daemon *d, struct cfg *cfg)
+static int make_engine(struct daemon *d, struct cfg *cfg, struct passed *passed)
 {
 	const struct cfg_global *g = &cfg->global;
 	struct engine_opts o = {
@@ -368,6 +369,8 @@ static int make_engine(struct daemon *d, struct cfg *cfg)
 	    .nap_us = g->nap_us,
 	    .no_splice = g->no_splice,
 	    .busy = g->busy_polling,
+	    .follows = d->cli.n_old,
+	    .passed = passed,
 	    .pipe_size = g->pipe_size,
 	    .answer = on_ask,
 	    .idle = on_idle,
@@ -415,16 +418,31 @@ static bool write_pid(const char *path)
 	return e >= 0;
 }
 
+static bool take_sockets(const char *path, struct passed **ret)
+{
+	int e = passed_receive(path, ret);
+
+	if (e < 0)
+		cli_say(LOG_ERR, "-x %s: cannot take over the listening sockets: %s. It must be a stats socket with \"expose-fd listeners\" of "
+				 "the process that runs; -x /dev/null goes without", path, strerror(-e));
+	return e >= 0;
+}
+
 static int run(struct daemon *d, struct cfg *cfg)
 {
 	const struct cfg_global g = cfg->global;
 	const char *pidfile = d->cli.pidfile ? d->cli.pidfile : g.pidfile;
+	struct passed *passed = NULL;
 	int ready = -1;
 	bool background = (d->cli.daemon || g.daemon) && !d->cli.foreground && !d->cli.notify;
 
 	d->hard_stop_ns = g.hard_stop_ns;
 	d->grace_ns = g.grace_ns;
-	if (make_engine(d, cfg) < 0) {
+	if (d->cli.passing && !take_sockets(d->cli.passing, &passed)) {
+		cfg_free(cfg);
+		return 1;
+	}
+	if (make_engine(d, cfg, passed) < 0) {
 		cfg_free(cfg);
 		return 1;
 	}

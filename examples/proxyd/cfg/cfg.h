@@ -47,6 +47,11 @@ struct cfg_addr {
 	socklen_t len; /* 0: not known (a name that did not resolve) */
 };
 
+static inline bool cfg_addr_equal(const struct cfg_addr *a, const struct cfg_addr *b)
+{
+	return a->len == b->len && !memcmp(&a->storage, &b->storage, a->len);
+}
+
 /* 0.0.0.0 or ::, any port. */
 static inline bool cfg_addr_is_any(const struct cfg_addr *a)
 {
@@ -666,6 +671,7 @@ struct cfg_stats_socket {
 	enum cfg_stats_level level;
 	enum cfg_severity severity;
 	struct cfg_access access;
+	bool exposes; /* expose-fd listeners */
 };
 
 enum cfg_paths { CFG_PATHS_CURRENT, CFG_PATHS_CONFIG, CFG_PATHS_PARENT, CFG_PATHS_ORIGIN };

@@ -34,9 +34,10 @@ const char *const cfg_severity_words[] = {"none", "number", "string", NULL};
 static bool read_socket_word(struct reader *r, size_t *i, struct cfg_stats_socket *s)
 {
 	/* of bind lines; they mean nothing to a socket for a few people */
-	static const char *const skipped[] = {"expose-fd", "process", "thread", "name",
+	static const char *const skipped[] = {"process", "thread", "name",
 					      "maxconn",   "backlog", "nice",	"namespace", "id",  NULL};
 	static const char *const ours[] = {"mode", "user", "group", "uid", "gid", "level", "severity-output", "expose-fd", NULL};
+	static const char *const exposed[] = {"listeners", NULL};
 	static const char *const levels[] = {"user", "operator", "admin", NULL};
 	const char *word = word_at(r, *i);
 
@@ -54,6 +55,8 @@ static bool read_socket_word(struct reader *r, size_t *i, struct cfg_stats_socke
 		}
 		if (access_word(word))
 			access_read(r, *i, word, &s->access);
+		else if (!strcmp(word, "expose-fd"))
+			s->exposes = !read_choice(r, *i, "kind of descriptors", exposed);
 		else if (!strcmp(word, "level"))
 			s->level = (enum cfg_stats_level)read_choice(r, *i, "level", levels);
 		else

@@ -45,7 +45,7 @@ static void run_short(struct worker *w, struct socket_handle *l, int error)
 	retry_after(w, FD_RETRY_NS);
 }
 
-void listener_add(struct worker *w, struct socket_handle *l)
+static void listener_add(struct worker *w, struct socket_handle *l)
 {
 	/* Level-triggered: a batch that stops early is told again. EXCLUSIVE: a queue that all
 	 * workers share wakes one of them. */
@@ -56,6 +56,20 @@ void listener_add(struct worker *w, struct socket_handle *l)
 		return;
 	pause_listener(w, l);
 	run_short(w, l, -r);
+}
+
+void listener_adopt(struct worker *w, const struct set_listener *as)
+{
+	struct listener *l = as->listener;
+
+	for (unsigned i = w->index; i < l->n_sockets; i += w->engine->n_workers) {
+		struct socket_handle *h = &l->socket[i];
+
+		h->as = as;
+		defer_configure(h);
+		if (!h->added)
+			listener_add(w, h);
+	}
 }
 
 static void stop_listening(struct worker *w, struct socket_handle *l)
@@ -207,23 +221,23 @@ void listener_event(struct worker *w, struct socket_handle *l)
 }
 
 /* Who has shaken hands already is not sent away. */
-static void take_queue(struct worker *w, struct socket_handle *l)
+static void take_queue(struct worker *w, const struct listener *l, struct socket_handle *h)
 {
-	l->speaks_first = false;
-	defer_end(l); /* or a handshake that waits for its client's bytes is not in the queue */
-	for (unsigned i = 0; !l->shared && i < ACCEPTS_AT_END && accept_one(w, l); i++)
+	h->speaks_first = false;
+	defer_end(h); /* or a handshake that waits for its client's bytes is not in the queue */
+	for (unsigned i = 0; !l->inherited && i < ACCEPTS_AT_END && accept_one(w, h); i++)
 		;
-	if (l->paused)
-		LIST_REMOVE(l, paused_entry);
-	l->paused = false;
+	if (h->paused)
+		LIST_REMOVE(h, paused_entry);
+	h->paused = false;
 }
 
 /* One right behind the other, as the kernel gives new connections to those that are left. */
 static void close_sockets(struct worker *w, struct listener *l)
 {
-	listener_steer_past(l, w->engine->n_workers);
-	for (unsigned i = 0; i < w->engine->n_workers; i++) {
-		take_queue(w, &l->socket[i]);
+	listener_steer_past(l);
+	for (unsigned i = 0; i < l->n_sockets; i++) {
+		take_queue(w, l, &l->socket[i]);
 		close(l->socket[i].h.fd);
 		l->socket[i].h.fd = -1;
 	}
@@ -231,15 +245,17 @@ static void close_sockets(struct worker *w, struct listener *l)
 
 void listener_retire(struct worker *w, struct listener *l)
 {
-	struct socket_handle *h = &l->socket[w->index];
-
-	if (h->retired)
+	if (l->socket[w->index].retired)
 		return;
-	if (!h->paused)
-		worker_unwatch(w, &h->h);
-	take_queue(w, h);
-	h->added = false;
-	h->retired = true;
+	for (unsigned i = w->index; i < l->n_sockets; i += w->engine->n_workers) {
+		struct socket_handle *h = &l->socket[i];
+
+		if (!h->paused)
+			worker_unwatch(w, &h->h);
+		take_queue(w, l, h);
+		h->added = false;
+		h->retired = true;
+	}
 	if (atomic_fetch_add(&l->n_retired, 1) + 1 == w->engine->n_workers)
 		close_sockets(w, l);
 }

@@ -36,8 +36,10 @@ void session_log_prepare(const struct cfg_logs *logs);
 struct listener *listener_get(struct engine *e, const struct cfg_bind *b, unsigned backlog, bool stays_shut,
 			      char *ret_error, size_t cap);
 void listener_put(struct engine *e, struct listener *l);
+/* How many sockets listen where that one does, in whatever process; 0 if the kernel does not tell. steer.c */
+unsigned listener_count(int fd);
 /* Tunes the sockets of a listener that was opened before, as its bind line says now. */
-void listener_tune(struct listener *l, unsigned n_workers, const struct cfg_tcp *t);
+void listener_tune(struct listener *l, const struct cfg_tcp *t);
 
 /* ---- requeue.c ---- */
 

@@ -17,6 +17,7 @@
 #include "dns.h"
 #include "log.h"
 #include "loop.h"
+#include "passed.h"
 #include "engine/log/mail.h"
 #include "engine/log/forward.h"
 #include "engine/log/ring.h"
@@ -230,6 +231,8 @@ int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_
 	if (cfg->shared) /* before workers see it */
 		cfg->shared->proc.total = &e->variables;
 	set = set_new(e, cfg, NULL, 0, maxconn, ret_error, cap);
+	passed_free(e->opts.passed);
+	e->opts.passed = NULL;
 	if (!set)
 		return -EINVAL;
 	if (!peers_prepare(e->peers, cfg, ret_error, cap) || !forwards_sync(e->forwards, cfg, ret_error, cap)) {
@@ -246,7 +249,7 @@ int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_
 	admin_forget_cookies(e);
 	set_limits(&e->limits, &cfg->global);
 	for (size_t i = 0; i < set->n_listeners; i++)
-		listener_tune(set->listener[i].listener, e->n_workers, set->listener[i].tcp);
+		listener_tune(set->listener[i].listener, set->listener[i].tcp);
 	for (size_t i = 0; i < set->n_frontends; i++) {
 		const struct frontend *f = &set->frontend[i];
 
@@ -340,6 +343,7 @@ void engine_free(struct engine *e)
 		STAILQ_REMOVE_HEAD(&e->sets, entry);
 		set_free(s, false);
 	}
+	passed_free(e->opts.passed);
 	health_engine_free(e->health);
 	resolve_free(e);
 	forwards_free(e->forwards);

@@ -23,6 +23,8 @@
 #include "cfg/cfg.h"
 
 struct engine;
+struct passed;
+struct passed_socket;
 struct ask;
 struct loop;
 
@@ -31,6 +33,8 @@ struct engine_opts {
 	int nap_us;	  /* see tune.coalesce-us */
 	bool no_splice;	  /* large bodies are copied */
 	bool busy;	  /* workers look for events without a rest */
+	bool follows;	  /* another process, which ends when this one runs */
+	struct passed *passed; /* from another process: what the first configuration does not take is closed; NULL: nothing */
 	unsigned pipe_size; /* bytes of a pipe for large bodies; 0: the default */
 	/* Answers a request for statistics: sets status and text of `ask` (ask.h). NULL: there are none. */
 	void (*answer)(void *userdata, struct ask *ask);
@@ -39,7 +43,7 @@ struct engine_opts {
 	void *userdata;
 };
 
-/* 0 or -errno. Threads start with engine_start. */
+/* 0 or -errno; `passed` is the engine's then. Threads start with engine_start. */
 int engine_new(const struct engine_opts *o, struct engine **ret);
 
 /*
@@ -69,6 +73,9 @@ void engine_place(struct engine *e, const cpu_set_t *map);
  */
 void engine_steer_away(struct engine *e);
 void engine_steer_back(struct engine *e);
+
+/* The listening sockets that a successor can take over, at most `max`; how many. The names are the engine's, for this turn of the loop. */
+size_t engine_passable(const struct engine *e, struct passed_socket *to, size_t max);
 
 /* No new connections; `idle` is called when the last one has ended. */
 void engine_drain(struct engine *e);

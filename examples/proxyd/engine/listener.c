@@ -2,7 +2,8 @@
 /*
  * Opening addresses. Each worker has a socket of its own bound to the same address (SO_REUSEPORT):
  * the kernel spreads connections over them, and a second process can take over without a gap. What
- * has one queue only (unix sockets, inherited descriptors) is shared by duplicates.
+ * has one queue only (unix sockets, inherited descriptors) is shared by duplicates. Sockets that the
+ * process before passed on are used first, all of them: some workers may have several.
  */
 #include "control.h"
 
@@ -18,8 +19,11 @@
 
 #include "log.h"
 #include "netns.h"
+#include "passed.h"
 #include "tcp_tune.h"
 #include "unix_socket.h"
+
+#define SOCKETS_MAX 1024u /* of one address */
 
 static int set_option(int fd, int level, int name, int value)
 {
@@ -69,12 +73,12 @@ static int open_socket(const struct cfg_bind *b, unsigned backlog)
 	return e;
 }
 
-void listener_tune(struct listener *l, unsigned n_workers, const struct cfg_tcp *t)
+void listener_tune(struct listener *l, const struct cfg_tcp *t)
 {
 	int domain = AF_UNIX, e = 0;
 	socklen_t len = sizeof(domain);
 
-	for (unsigned i = 0; i < n_workers && !e && !l->shut; i++) {
+	for (unsigned i = 0; i < l->n_sockets && !e && !l->shut; i++) {
 		int fd = l->socket[i].h.fd;
 
 		if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 || domain == AF_UNIX)
@@ -85,35 +89,89 @@ void listener_tune(struct listener *l, unsigned n_workers, const struct cfg_tcp 
 		log_err("listener %s: the options of its bind line cannot be set: %s", l->text, strerror(-e));
 }
 
-static int open_one(const struct cfg_bind *b, unsigned backlog, const struct socket_handle *first)
+/* Another descriptor of what `fd` is. */
+static int duplicate(int fd)
+{
+	int to = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	/* Who passed it on may have left it blocking: accept would hold the worker. */
+	if (to < 0 || fcntl(to, F_SETFL, fcntl(to, F_GETFL) | O_NONBLOCK) < 0)
+		return -errno;
+	return to;
+}
+
+/* The options that are not set whenever a line is read: listener_tune(). */
+static int take_over(int fd, const struct cfg_bind *b, unsigned backlog)
+{
+	int defers = b->defer_accept, on = 1;
+
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	if (b->addr.sa.sa_family != AF_UNIX) {
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defers, sizeof(defers));
+	}
+	(void)listen(fd, (int)backlog);
+	return fd;
+}
+
+static int open_one(struct engine *e, const struct listener *l, const struct cfg_bind *b, unsigned backlog)
 {
 	int fd;
 
 	if (b->inherited_fd >= 0)
-		fd = fcntl(b->inherited_fd, F_DUPFD_CLOEXEC, 0);
-	else if (first && b->addr.sa.sa_family == AF_UNIX)
-		fd = fcntl(first->h.fd, F_DUPFD_CLOEXEC, 0);
-	else
-		return open_socket(b, backlog);
-	/* Who passed it on may have left it blocking: accept would hold the worker. */
-	if (fd < 0 || fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
-		return -errno;
-	return fd;
+		return duplicate(b->inherited_fd);
+	if (l->n_sockets && b->addr.sa.sa_family == AF_UNIX)
+		return duplicate(l->socket[0].h.fd);
+	fd = passed_take(e->opts.passed, b);
+	return fd < 0 ? open_socket(b, backlog) : take_over(fd, b, backlog);
 }
 
-static int open_all(struct engine *e, struct listener *l, const struct cfg_bind *b,
-		    unsigned backlog)
+static int add_socket(struct listener *l, int fd, bool shared)
 {
-	for (unsigned i = 0; i < e->n_workers; i++) {
-		int fd = open_one(b, backlog, i ? &l->socket[0] : NULL);
+	struct socket_handle *more;
 
-		if (fd < 0)
-			return fd;
-		l->socket[i].h.fd = fd;
-		l->socket[i].shared = b->inherited_fd >= 0 || b->addr.sa.sa_family == AF_UNIX;
+	if (fd < 0)
+		return fd;
+	more = realloc(l->socket, (l->n_sockets + 1) * sizeof(*more));
+	if (!more) {
+		close(fd);
+		return -ENOMEM;
 	}
-	l->requeues = !l->socket[0].shared && requeue_attach(e->requeue_fd, l->socket[0].h.fd);
+	l->socket = more;
+	more[l->n_sockets++] = (struct socket_handle){.h = {HANDLE_LISTENER, fd, NULL}, .shared = shared};
 	return 0;
+}
+
+/*
+ * As many as the process before has, if new connections are to be turned from its sockets to ours until its last one
+ * is closed (steer.c).
+ */
+static unsigned least_sockets(const struct engine *e, const struct listener *l)
+{
+	bool steered = e->opts.follows && !l->requeues && !l->socket[0].shared;
+	unsigned all = steered ? listener_count(l->socket[0].h.fd) : 0;
+
+	return all > e->n_workers + 1 && all <= SOCKETS_MAX ? all - 1 : e->n_workers;
+}
+
+/* One for each worker at least, and all that were passed. */
+static int open_all(struct engine *e, struct listener *l, const struct cfg_bind *b, unsigned backlog)
+{
+	bool is_unix = b->addr.sa.sa_family == AF_UNIX, shared = b->inherited_fd >= 0 || is_unix;
+	int fd, r = add_socket(l, open_one(e, l, b, backlog), shared);
+	unsigned least;
+
+	if (r)
+		return r;
+	l->inherited = b->inherited_fd >= 0;
+	l->is_path = is_unix && *b->addr.unix_path.sun_path;
+	l->requeues = !shared && requeue_attach(e->requeue_fd, l->socket[0].h.fd);
+	least = least_sockets(e, l);
+	while (!r && !shared && (fd = passed_take(e->opts.passed, b)) >= 0)
+		r = add_socket(l, take_over(fd, b, backlog), false);
+	while (!r && l->n_sockets < least)
+		r = add_socket(l, open_one(e, l, b, backlog), shared);
+	return r;
 }
 
 /* What an administrator can do about it. */
@@ -130,49 +188,60 @@ static const char *remedy(const struct cfg_bind *b, int error)
 }
 
 /* Of sockets that listen already; it does not fail. */
-static void set_backlog(const struct listener *l, unsigned n_workers, const struct cfg_bind *b, unsigned backlog)
+static void set_backlog(const struct listener *l, const struct cfg_bind *b, unsigned backlog)
 {
-	for (unsigned i = 0; i < n_workers && !l->shut && b->inherited_fd < 0; i++)
+	for (unsigned i = 0; i < l->n_sockets && !l->shut && b->inherited_fd < 0; i++)
 		(void)listen(l->socket[i].h.fd, (int)backlog);
+}
+
+/* A socket cannot change what of IPv4 it takes. */
+static bool is_of(const struct listener *l, const struct cfg_bind *b)
+{
+	return l->netns_id == cfg_netns_id(b->netns) && l->v6only == b->v6only && !strcmp(l->text, b->text);
+}
+
+/* NULL: no memory. */
+static struct listener *listener_new(struct engine *e, const struct cfg_bind *b)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	l->refs = 1;
+	l->netns_id = cfg_netns_id(b->netns);
+	l->v6only = b->v6only;
+	l->text = strdup(b->text);
+	l->netns = b->netns ? strdup(b->netns->name) : NULL;
+	l->interface = b->interface ? strdup(b->interface) : NULL;
+	LIST_INSERT_HEAD(&e->listeners, l, entry);
+	if (l->text && !l->netns == !b->netns && !l->interface == !b->interface)
+		return l;
+	listener_put(e, l);
+	return NULL;
 }
 
 struct listener *listener_get(struct engine *e, const struct cfg_bind *b, unsigned backlog, bool stays_shut,
 			      char *ret_error, size_t cap)
 {
-	uint64_t netns_id = cfg_netns_id(b->netns);
 	struct listener *l;
 	int r = -ENOMEM;
 
 	backlog = b->backlog ? b->backlog : backlog;
 	LIST_FOREACH (l, &e->listeners, entry)
-		if (l->running && (!l->shut || stays_shut) && l->netns_id == netns_id && !strcmp(l->text, b->text)) {
+		if (l->running && (!l->shut || stays_shut) && is_of(l, b)) {
 			l->refs++;
-			set_backlog(l, e->n_workers, b, backlog);
+			set_backlog(l, b, backlog);
 			return l;
 		}
-	l = calloc(1, sizeof(*l));
-	if (l) {
-		l->netns_id = netns_id;
-		l->text = strdup(b->text);
-		l->socket = calloc(e->n_workers, sizeof(*l->socket));
-	}
-	if (l && l->text && l->socket) {
-		for (unsigned i = 0; i < e->n_workers; i++)
-			l->socket[i].h = (struct handle){HANDLE_LISTENER, -1, NULL};
+	l = listener_new(e, b);
+	if (l)
 		r = open_all(e, l, b, backlog);
-	}
-	if (r == 0) {
-		l->refs = 1;
-		LIST_INSERT_HEAD(&e->listeners, l, entry);
+	if (r == 0)
 		return l;
-	}
 	snprintf(ret_error, cap, "%s:%u:%u: cannot listen on %s: %s%s", b->at.file, b->at.line,
 		 b->at.column, b->text, strerror(-r), remedy(b, -r));
-	if (l) {
-		l->refs = 1;
-		LIST_INSERT_HEAD(&e->listeners, l, entry);
+	if (l)
 		listener_put(e, l);
-	}
 	return NULL;
 }
 
@@ -181,10 +250,26 @@ void listener_put(struct engine *e, struct listener *l)
 	if (--l->refs)
 		return;
 	LIST_REMOVE(l, entry);
-	for (unsigned i = 0; l->socket && i < e->n_workers; i++)
+	for (unsigned i = 0; i < l->n_sockets; i++)
 		if (l->socket[i].h.fd >= 0)
 			close(l->socket[i].h.fd);
 	free(l->socket);
 	free(l->text);
+	free(l->netns);
+	free(l->interface);
 	free(l);
+}
+
+size_t engine_passable(const struct engine *e, struct passed_socket *to, size_t max)
+{
+	const struct listener *l;
+	size_t n = 0;
+
+	LIST_FOREACH (l, &e->listeners, entry)
+		for (unsigned i = 0; i < l->n_sockets && (!i || !l->socket[i].shared); i++) {
+			if (!l->running || l->shut || l->inherited || l->is_path || n == max)
+				break;
+			to[n++] = (struct passed_socket){l->socket[i].h.fd, l->netns, l->interface};
+		}
+	return n;
 }

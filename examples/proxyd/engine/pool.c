@@ -146,11 +146,6 @@ void pool_put(struct engine *e, struct pool *p)
 	pool_free(p);
 }
 
-static bool same_address(const struct cfg_addr *a, const struct cfg_addr *b)
-{
-	return a->len == b->len && !memcmp(&a->storage, &b->storage, a->len);
-}
-
 /* Of one of an HTTP backend connections wait in each worker. NULL: no memory. */
 static struct server *server_new(const struct engine *e, bool http)
 {
@@ -172,7 +167,7 @@ static bool same_target(const struct server *s, const struct cfg_server *c)
 {
 	bool asked = c->is_name && c->resolve.section;
 
-	return s->host || asked ? s->host && asked && !strcmp(s->host, c->host) : same_address(&s->addr, &c->addr);
+	return s->host || asked ? s->host && asked && !strcmp(s->host, c->host) : cfg_addr_equal(&s->addr, &c->addr);
 }
 
 /* Equal is who has the same name and is spoken to alike: he keeps his health and his counters. */

@@ -110,10 +110,15 @@ struct listener {
 	LIST_ENTRY(listener) entry;
 	unsigned refs;
 	char *text;
+	char *netns, *interface;      /* names; NULL: none */
 	uint64_t netns_id;	      /* where it is */
+	bool v6only;
+	bool inherited;		      /* from who started us: others may have its queue, too */
+	bool is_path;		      /* of a unix socket: who opens it next has another queue */
 	bool running;		      /* in the last set: no worker closes it */
 	bool shut;		      /* by an operator: closed for good */
-	struct socket_handle *socket; /* one per worker */
+	struct socket_handle *socket; /* at least one per worker: worker i has i, i + n_workers … */
+	unsigned n_sockets;
 	bool requeues;		      /* what is left at its sockets goes to others of that address: requeue.c */
 	unsigned n_successors;	      /* sockets of the process that takes over */
 	atomic_uint n_retired;	      /* workers that take no more */

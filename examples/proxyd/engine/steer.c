@@ -103,12 +103,11 @@ static void steer(int fd, unsigned ours, unsigned theirs)
 	setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
 }
 
-static unsigned count_successors(int fd, unsigned ours)
+unsigned listener_count(int fd)
 {
 	struct group g;
-	unsigned all = group_of(fd, &g) ? count_listening(&g) : 0;
 
-	return all > ours ? all - ours : 1;
+	return group_of(fd, &g) ? count_listening(&g) : 0;
 }
 
 static bool steerable(const struct listener *l)
@@ -122,20 +121,22 @@ void engine_steer_away(struct engine *e)
 
 	LIST_FOREACH (l, &e->listeners, entry)
 		if (steerable(l) && !l->requeues) {
-			l->n_successors = count_successors(l->socket[0].h.fd, e->n_workers);
-			steer(l->socket[0].h.fd, e->n_workers, l->n_successors);
+			unsigned all = listener_count(l->socket[0].h.fd);
+
+			l->n_successors = all > l->n_sockets ? all - l->n_sockets : 1;
+			steer(l->socket[0].h.fd, l->n_sockets, l->n_successors);
 		}
 }
 
 /*
  * The kernel puts the last socket, one of the successor's, where the closed one was: behind ours one less is left at each
- * close. What is left behind them until our last one is closed gets all. (Nothing, where the successor has fewer sockets:
- * then some connections begin at those of ours that are still to be closed.)
+ * close. What is left behind them until our last one is closed gets all. (Nothing, where the successor has fewer sockets,
+ * which ours never has: listener.c.)
  */
-void listener_steer_past(const struct listener *l, unsigned ours)
+void listener_steer_past(const struct listener *l)
 {
-	if (l->n_successors >= ours)
-		steer(l->socket[0].h.fd, ours, l->n_successors - ours + 1);
+	if (l->n_successors >= l->n_sockets)
+		steer(l->socket[0].h.fd, l->n_sockets, l->n_successors - l->n_sockets + 1);
 }
 
 void engine_steer_back(struct engine *e)

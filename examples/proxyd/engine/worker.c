@@ -175,14 +175,10 @@ void worker_adopt(struct worker *w, void *arg)
 	w->line_max = set->cfg->global.line_max;
 	w->hands_over = w->engine->n_workers > 1 && set->cfg->global.multi_queue;
 	for (size_t i = 0; i < set->n_listeners; i++) {
-		struct socket_handle *h = &set->listener[i].listener->socket[w->index];
+		const struct listener *l = set->listener[i].listener;
 
-		if (h->retired) /* by an operator */
-			continue;
-		h->as = &set->listener[i];
-		defer_configure(h);
-		if (!h->added)
-			listener_add(w, h);
+		if (!l->socket[w->index].retired) /* by an operator */
+			listener_adopt(w, &set->listener[i]);
 	}
 	if (!last)
 		return;

@@ -162,10 +162,11 @@ void handover_drop(struct worker *w);
 /* ---- accept.c ---- */
 
 void listener_event(struct worker *w, struct socket_handle *l);
-void listener_add(struct worker *w, struct socket_handle *l);
+/* This worker's sockets of the listener are from now on as `as` says, which its set has. */
+void listener_adopt(struct worker *w, const struct set_listener *as);
 
 /*
- * The listener is in no set any more: accepts what waits in the queue of this worker's socket. The last worker to do so closes the
+ * The listener is in no set any more: accepts what waits in the queues of this worker's sockets. The last worker to do so closes the
  * sockets of all.
  */
 void listener_retire(struct worker *w, struct listener *l);
@@ -180,8 +181,8 @@ struct endpoint endpoint_of(const struct sockaddr_storage *a);
 
 /* ---- steer.c ---- */
 
-/* New connections go to the successor's sockets, if there is one, also while the `ours` of this process are closed. */
-void listener_steer_past(const struct listener *l, unsigned ours);
+/* New connections go to the successor's sockets, if there is one, also while those of this process are closed. */
+void listener_steer_past(const struct listener *l);
 
 /* ---- session_begin.c ---- */
 

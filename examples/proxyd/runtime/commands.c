@@ -10,6 +10,7 @@
 /* In the order of the alphabet; of two names that fit the longer one is meant. */
 /* clang-format off */
 const struct command_info runtime_commands[] = {
+    {"_getsocks", CFG_STATS_USER, run_getsocks, "", "pass the listening sockets on to the next process: its option -x asks for them"},
     {"abort ssl ca-file", CFG_STATS_ADMIN, run_abort_ssl_file, "FILE", "forget what was set and not committed of authorities"},
     {"abort ssl cert", CFG_STATS_ADMIN, run_abort_ssl_file, "FILE", "forget what was set and not committed of a certificate"},
     {"abort ssl crl-file", CFG_STATS_ADMIN, run_abort_ssl_file, "FILE", "forget what was set and not committed of revocations"},

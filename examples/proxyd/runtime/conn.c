@@ -25,7 +25,7 @@ struct runtime_conn {
 	int fd;
 	enum cfg_stats_level level;
 	enum cfg_severity severity;
-	bool timed;
+	bool timed, exposes;
 	bool master, prompt, stays, eof, closing, waiting; /* stays: after a line, without a prompt too */
 	bool had_line;
 	uint64_t timeout_ns;
@@ -466,6 +466,11 @@ void runtime_set_timeout(struct runtime_conn *c, uint64_t timeout_ns)
 	c->timeout_ns = timeout_ns;
 }
 
+int runtime_exposing_fd(const struct runtime_conn *c)
+{
+	return c->exposes ? c->fd : -1;
+}
+
 bool runtime_is_master(const struct runtime_conn *c)
 {
 	return c->master;
@@ -485,7 +490,7 @@ const char *runtime_level_name(enum cfg_stats_level level)
 
 /* ---- Its beginning ---- */
 
-void conn_start(struct runtime *r, int fd, enum cfg_stats_level level, enum cfg_severity severity, bool master)
+void conn_start(struct runtime *r, int fd, enum cfg_stats_level level, enum cfg_severity severity, bool exposes, bool master)
 {
 	struct runtime_conn *c = calloc(1, sizeof(*c));
 
@@ -498,6 +503,7 @@ void conn_start(struct runtime *r, int fd, enum cfg_stats_level level, enum cfg_
 	c->fd = fd;
 	c->level = level;
 	c->severity = severity;
+	c->exposes = exposes;
 	c->master = master;
 	c->timeout_ns = r->timeout_ns;
 	c->events = EPOLLIN;

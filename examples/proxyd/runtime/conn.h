@@ -19,7 +19,7 @@ struct runtime {
 };
 
 /* Takes `fd`; it ends by itself. */
-void conn_start(struct runtime *r, int fd, enum cfg_stats_level level, enum cfg_severity severity, bool master);
+void conn_start(struct runtime *r, int fd, enum cfg_stats_level level, enum cfg_severity severity, bool exposes, bool master);
 void conn_free(struct runtime_conn *c);
 
 /* socket.c: the next may come. */

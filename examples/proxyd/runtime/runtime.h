@@ -7,7 +7,7 @@
  *	conn.c      a client: lines in, text out
  *	commands.c  the table of commands, levels, help
  *	absent.c    those of HAProxy's that are not offered
- *	show.c agent.c dynamic.c errors.c events.c resolvers.c map.c table.c server.c sessions.c tls_*.c var.c wait.c   the commands
+ *	show.c agent.c dynamic.c errors.c events.c getsocks.c resolvers.c map.c table.c server.c sessions.c tls_*.c var.c wait.c   the commands
  */
 #ifndef PROXYD_RUNTIME_RUNTIME_H
 #define PROXYD_RUNTIME_RUNTIME_H
@@ -104,6 +104,8 @@ void runtime_set_interactive(struct runtime_conn *c, bool interactive);
 const char *runtime_startup_logs(const struct call *c);
 void runtime_quit(struct runtime_conn *c);
 void runtime_set_timeout(struct runtime_conn *c, uint64_t timeout_ns);
+/* Where sockets may be passed on (expose-fd); -1: they may not. */
+int runtime_exposing_fd(const struct runtime_conn *c);
 bool runtime_is_master(const struct runtime_conn *c);
 void runtime_list_sockets(const struct runtime *r, struct out *o);
 const char *runtime_level_name(enum cfg_stats_level level);
@@ -136,7 +138,7 @@ command_fn run_show_info, run_show_stat, run_show_backend, run_show_servers_stat
 	run_show_version, run_show_schema, run_show_activity, run_show_threads, run_show_pools, run_show_fd,
 	run_show_sockets, run_show_level, run_show_proc, run_reload, run_show_errors, run_clear_counters,
 	run_show_resolvers, run_show_libs;
-command_fn run_add_server, run_del_server, run_show_events, run_show_peers, run_wait;
+command_fn run_add_server, run_del_server, run_show_events, run_show_peers, run_wait, run_getsocks;
 command_fn run_get_proc_var, run_set_proc_var;
 command_fn run_show_table, run_set_table, run_clear_table;
 command_fn run_get_weight, run_set_weight, run_set_server, run_enable_server, run_disable_server, run_enable_health,

@@ -23,7 +23,7 @@ struct socket {
 	int fd;
 	enum cfg_stats_level level;
 	enum cfg_severity severity;
-	bool master, wanted, accepting;
+	bool master, exposes, wanted, accepting;
 	char *path; /* to be removed at the end; NULL: none */
 	struct unix_file file;
 	struct loop_source *source;
@@ -110,7 +110,7 @@ static void on_accept(struct loop *l, int fd, uint32_t events, void *userdata)
 		}
 		return;
 	}
-	conn_start(r, client, s->level, s->severity, s->master);
+	conn_start(r, client, s->level, s->severity, s->exposes, s->master);
 }
 
 static int open_inet(const struct cfg_stats_socket *s)
@@ -178,6 +178,7 @@ static bool add_socket(struct runtime *r, const struct cfg_stats_socket *c, bool
 		s->runtime = r;
 		s->level = c->level;
 		s->severity = c->severity;
+		s->exposes = c->exposes;
 		s->master = master;
 		s->wanted = true;
 		s->text = strdup(c->text);
@@ -256,6 +257,7 @@ bool runtime_apply(struct runtime *r, const struct cfg *cfg, char *ret_error, si
 			s->wanted = true;
 			s->level = c->level;
 			s->severity = c->severity;
+			s->exposes = c->exposes;
 		} else {
 			ok &= add_socket(r, c, false, ret_error, cap);
 		}

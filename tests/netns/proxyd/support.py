@@ -197,7 +197,7 @@ def echo(server, c):
 class Proxy:
     """A configuration, running. `text` may use {port} for the frontend's."""
 
-    def __init__(self, binary, text, port=None, limit=None, args=()):
+    def __init__(self, binary, text, port=None, limit=None, args=(), under=()):
         self.binary = binary
         self.port = port or free_port()
         self.folder = tempfile.mkdtemp(prefix="proxyd-test.")
@@ -205,7 +205,7 @@ class Proxy:
         self.log_name = os.path.join(self.folder, "log")
         self.write(text)
         self.log = open(self.log_name, "wb")
-        command = [binary, "-db", "-f", self.file, *args]
+        command = [*under, binary, "-db", "-f", self.file, *args]
         if limit:
             command = ["prlimit", f"--nofile={limit}", *command]
         # HAProxy 2.6 hashes bytes in front of a header with use_domain_only: what lies there is not to depend on the run

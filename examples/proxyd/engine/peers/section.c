@@ -69,11 +69,6 @@ static struct section *find_section(const struct peers *ps, const char *name)
 	return NULL;
 }
 
-static bool same_addr(const struct cfg_addr *a, const struct cfg_addr *b)
-{
-	return a->len == b->len && !memcmp(&a->storage, &b->storage, a->len);
-}
-
 /* -1: errno says why. */
 static int open_listener(const struct cfg_addr *a)
 {
@@ -161,7 +156,7 @@ static bool take_peer(struct section *s, const struct cfg_peer *c, uint64_t now_
 {
 	struct peer *p = section_peer(s, c->name, strlen(c->name));
 
-	if (p && same_addr(&p->addr, &c->addr)) {
+	if (p && cfg_addr_equal(&p->addr, &c->addr)) {
 		p->wanted = true;
 		return true;
 	}
@@ -226,7 +221,7 @@ static bool is_open(const struct peers *ps, const struct cfg_peers *c)
 {
 	const struct section *s = find_section(ps, c->name);
 
-	return s && s->fd >= 0 && !strcmp(s->local, c->local) && same_addr(&s->addr, &c->addr);
+	return s && s->fd >= 0 && !strcmp(s->local, c->local) && cfg_addr_equal(&s->addr, &c->addr);
 }
 
 void peers_close_prepared(struct peers *ps)
@@ -264,7 +259,7 @@ bool peers_prepare(struct peers *ps, const struct cfg *cfg, char *error, size_t 
 static int take_prepared(struct peers *ps, const struct cfg_addr *a)
 {
 	for (size_t i = 0; i < ps->n_prepared; i++)
-		if (same_addr(&ps->prepared[i].addr, a)) {
+		if (cfg_addr_equal(&ps->prepared[i].addr, a)) {
 			int fd = ps->prepared[i].fd;
 
 			ps->prepared[i] = ps->prepared[--ps->n_prepared];
