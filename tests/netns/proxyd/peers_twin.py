@@ -305,6 +305,24 @@ def test_a_reload_keeps_the_connection(binary):
         until("one hears more", lambda: pair.table("one", "s")["/a"]["http_req_cnt"] == "2")
 
 
+@with_each_kind
+def test_new_tables_are_shared_at_once(binary, peer):
+    """A reload brings a table that the other has already: it is a new process of HAProxy's, which connects when it begins."""
+    if is_haproxy(binary):
+        return
+    pair = Pair()
+    before = {t: text for t, text in TABLES.items() if t != "b"}
+    with pair.start(binary, "one", tables=before) as one, pair.start(peer, "two") as two:
+        one.write(pair.config("one").replace("track-sc2 int(7) table i", "track-sc2 str(abcd) table b"))
+        get(one, "/a")
+        until("two hears", lambda: pair.table("two", "s"))
+        one.signal(1)
+        until("it is reloaded", lambda: "reloaded" in one.text())
+        assert any("status=waiting" not in ask_api(pair.socket_of("one"), "show peers") for _ in range(10))
+        get(one, "/b")
+        until("two hears of it", lambda: pair.table("two", "b"))
+
+
 def test_a_section_of_another_name_shares_as_before(binary):
     if is_haproxy(binary):
         return

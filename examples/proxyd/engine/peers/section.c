@@ -135,15 +135,22 @@ static bool same_shares(const struct shares *a, const struct shares *b)
 	return true;
 }
 
-/* Others begin anew: what they defined is not what we have. */
+/*
+ * All connections begin anew, at once: over them others learn which tables there are now, as they do from the process
+ * that HAProxy starts for a reload.
+ */
 static void take_shares(struct section *s, struct shares *shares, uint64_t now_ns)
 {
+	struct peer *p;
+
 	if (same_shares(&s->shares, shares)) {
 		shares_free(shares);
 		return;
 	}
 	while (!LIST_EMPTY(&s->talks))
 		talk_close(LIST_FIRST(&s->talks), now_ns);
+	LIST_FOREACH (p, &s->list, entry)
+		p->connect_ns = now_ns;
 	set_shared(s, -1);
 	shares->knows_all = s->shares.knows_all;
 	shares->learn_until_ns = s->shares.learn_until_ns;
