@@ -236,6 +236,7 @@ int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_
 	if (!set)
 		return -EINVAL;
 	if (!peers_prepare(e->peers, cfg, ret_error, cap) || !forwards_sync(e->forwards, cfg, ret_error, cap)) {
+		peers_close_prepared(e->peers);
 		set_free(set, true); /* the caller's, as before */
 		return -EINVAL;
 	}

@@ -5,6 +5,7 @@
 BINARY and a second process, HAProxy where it is installed, tell each other what they count.
 """
 import contextlib
+import errno
 import os
 import re
 import resource
@@ -384,6 +385,28 @@ def test_an_address_in_use_refuses_a_reload(binary):
         one.signal(1)
         until("it is reloaded", lambda: "reloaded" in one.text())
         get(one, "/")
+
+
+def test_a_refused_reload_leaves_no_listener(binary):
+    """The addresses of peers were free, one of a section behind them is not; what another process has at a path is its own again."""
+    if is_haproxy(binary):
+        return
+    pair, port = Pair(), free_port()
+    path = pair.socket_of("peer")
+    with pair.start(binary, "one") as one, socket.create_server(("127.0.0.1", 0)) as taken, socket.socket(socket.AF_UNIX) as others:
+        others.bind(path)
+        others.listen()
+        text = pair.config("one").replace(f":{pair.ports['one']}", f":{port}")
+        forward = f"log-forward l\n    bind 127.0.0.1:{taken.getsockname()[1]}\n    log stderr local0\n"
+        one.write(text + f"peers unix\n    peer one unix@{path}\nbackend new\n    stick-table type ip size 1k peers unix\n" + forward)
+        one.signal(1)
+        until("it is refused", lambda: "reload refused" in one.text())
+        with socket.socket() as s, socket.socket(socket.AF_UNIX) as u:
+            assert s.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED
+            u.connect(path)
+            others.accept()[0].close()
+        get(one, "/")
+        assert not [name for name in os.listdir(pair.folder) if "kept" in name], os.listdir(pair.folder)
 
 
 def test_unix_sockets_outlive_a_crash(binary):

@@ -7,6 +7,7 @@
 
 #include "engine/peers/link.h"
 #include "engine/peers/peers.h"
+#include "engine/unix_socket.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 #define NEVER UINT64_MAX
@@ -68,6 +69,7 @@ struct section {
 struct prepared {
 	struct cfg_addr addr;
 	int fd;
+	struct unix_file file; /* if it is one */
 };
 
 struct peers {
@@ -104,7 +106,5 @@ uint64_t talk_deadline(const struct talk *t);
 /* ---- section.c ---- */
 
 void section_free(struct section *s);
-/* Listeners that no section has taken. */
-void peers_close_prepared(struct peers *ps);
 
 #endif

@@ -18,8 +18,10 @@ struct peers;
 int peers_new(struct peers **ret);
 void peers_free(struct peers *ps);
 
-/* Opens what peers_sync() will need. False: an address cannot be had. */
+/* Opens what peers_sync() will need, or peers_close_prepared() closes. False: an address cannot be had. */
 bool peers_prepare(struct peers *ps, const struct cfg *cfg, char *error, size_t cap);
+/* Where they are files, what was there before comes back. */
+void peers_close_prepared(struct peers *ps);
 /* Makes them what the configuration says. What there is no memory for is told, and not shared. */
 void peers_sync(struct peers *ps, const struct cfg *cfg, uint64_t now_ns);
 /* The process is to end: no more connections; what has changed is told. */

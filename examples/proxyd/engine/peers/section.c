@@ -75,9 +75,13 @@ static int open_listener(const struct cfg_addr *a)
 	int fd, on = 1;
 
 	if (a->sa.sa_family == AF_UNIX) { /* in the place of what the process before has there */
+		unix_keep(a->unix_path.sun_path);
 		fd = unix_listen(a, &(struct cfg_access){-1, -1, -1}, STRANGERS_MAX);
-		errno = fd < 0 ? -fd : errno;
-		return fd < 0 ? -1 : fd;
+		if (fd >= 0)
+			return fd;
+		unix_settle(a->unix_path.sun_path);
+		errno = -fd;
+		return -1;
 	}
 	fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -231,10 +235,20 @@ static bool is_open(const struct peers *ps, const struct cfg_peers *c)
 	return s && s->fd >= 0 && !strcmp(s->local, c->local) && cfg_addr_equal(&s->addr, &c->addr);
 }
 
+static bool is_file(const struct cfg_addr *a)
+{
+	return a->sa.sa_family == AF_UNIX && *a->unix_path.sun_path;
+}
+
 void peers_close_prepared(struct peers *ps)
 {
-	while (ps->n_prepared)
-		close(ps->prepared[--ps->n_prepared].fd);
+	while (ps->n_prepared) {
+		struct prepared *p = &ps->prepared[--ps->n_prepared];
+
+		close(p->fd);
+		if (is_file(&p->addr))
+			unix_remove(p->addr.unix_path.sun_path, &p->file);
+	}
 }
 
 bool peers_prepare(struct peers *ps, const struct cfg *cfg, char *error, size_t cap)
@@ -251,7 +265,9 @@ bool peers_prepare(struct peers *ps, const struct cfg *cfg, char *error, size_t 
 			snprintf(error, cap, "more than %d new sections peers", SECTIONS_MAX);
 			return false;
 		}
-		*p = (struct prepared){c->addr, open_listener(&c->addr)};
+		*p = (struct prepared){.addr = c->addr, .fd = open_listener(&c->addr)};
+		if (p->fd >= 0 && is_file(&p->addr))
+			unix_remember(p->addr.unix_path.sun_path, &p->file);
 		if (p->fd < 0) {
 			snprintf(error, cap, "peers %s: the address of \"%s\", which is this process: %s", c->name, c->local, strerror(errno));
 			peers_close_prepared(ps);
@@ -269,6 +285,8 @@ static int take_prepared(struct peers *ps, const struct cfg_addr *a)
 		if (cfg_addr_equal(&ps->prepared[i].addr, a)) {
 			int fd = ps->prepared[i].fd;
 
+			if (is_file(a))
+				unix_settle(a->unix_path.sun_path);
 			ps->prepared[i] = ps->prepared[--ps->n_prepared];
 			return fd;
 		}
