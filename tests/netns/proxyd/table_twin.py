@@ -181,10 +181,11 @@ frontend f
             assert ask(p, "/get?k=9")[0] == 200
 
 
+# Rates are of a day: of a short time some of what was counted would be another period's now and then.
 COUNTS = """
 frontend f
     bind 127.0.0.1:{port}
-    stick-table type ip size 1k expire 30s store gpc0,gpc0_rate(10s),gpt0,conn_cnt,conn_cur,conn_rate(10s),sess_cnt,http_req_cnt,http_req_rate(10s),http_err_cnt,http_err_rate(10s),bytes_in_cnt,bytes_out_cnt
+    stick-table type ip size 1k expire 30s store gpc0,gpc0_rate(1d),gpt0,conn_cnt,conn_cur,conn_rate(1d),sess_cnt,http_req_cnt,http_req_rate(1d),http_err_cnt,http_err_rate(1d),bytes_in_cnt,bytes_out_cnt
     tcp-request connection track-sc0 src
     tcp-request content track-sc1 src table other
     http-request track-sc2 req.hdr(x-key) table keys if { req.hdr(x-key) -m found }
@@ -196,7 +197,7 @@ frontend f
 backend other
     stick-table type ipv6 size 100 expire 10s store http_req_cnt,conn_cnt
 backend keys
-    stick-table type string len 4 size 10 expire 10s store http_req_cnt,http_req_rate(10s)
+    stick-table type string len 4 size 10 expire 10s store http_req_cnt,http_req_rate(1d)
 """
 
 
@@ -232,7 +233,7 @@ def test_who_began_before_is_no_new_session(binary):
             text = config("""
 listen l
     bind 127.0.0.1:{port}
-    stick-table type ip size 10 expire 1h store sess_cnt,sess_rate(10s),conn_cnt,http_req_cnt
+    stick-table type ip size 10 expire 1h store sess_cnt,sess_rate(1d),conn_cnt,http_req_cnt
     {rule} track-sc0 src
     server s 127.0.0.1:{server}
 """.replace("{rule}", rule).replace("{server}", str(origin.port))).replace("mode http", "mode " + mode)
@@ -242,7 +243,7 @@ listen l
                         c.sendall(asked)
                         assert c.recv(4096).endswith(b"ok")
                 row = ask_api(f"{folder}/s", "show table l").strip().split("\n")[-1]
-                for word in (f"conn_cnt={conns}", f"sess_cnt={sessions}", f"sess_rate(10000)={sessions}", f"http_req_cnt={requests}"):
+                for word in (f"conn_cnt={conns}", f"sess_cnt={sessions}", f"sess_rate(86400000)={sessions}", f"http_req_cnt={requests}"):
                     assert f" {word}" in row, (mode, rule, word, row)
 
 
@@ -361,7 +362,7 @@ def test_tcp_connections_are_limited_and_stick(binary):
 listen l
     mode tcp
     bind 127.0.0.1:{port}
-    stick-table type ip size 1k expire 1m store conn_rate(30s)
+    stick-table type ip size 1k expire 1m store conn_rate(1d)
     tcp-request connection track-sc0 src
     tcp-request connection reject if { sc0_conn_rate gt 4 }
     stick on src
@@ -460,7 +461,7 @@ def test_arrays_of_counters(binary):
     text = config("""
 frontend f
     bind 127.0.0.1:{port}
-    stick-table type ip size 100 expire 1m store gpc(3),gpt(2),gpc_rate(3,10s),conn_cnt
+    stick-table type ip size 100 expire 1m store gpc(3),gpt(2),gpc_rate(3,1d),conn_cnt
     http-request track-sc0 src
     http-request sc-inc-gpc(1,0)
     http-request sc-inc-gpc0(0)
