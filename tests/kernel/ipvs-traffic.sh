@@ -103,7 +103,7 @@ for s in s1 s2; do
     [ -z "$sctp" ] || on $s socat SCTP-LISTEN:80,reuseaddr,fork "OPEN:/run/$s.page,rdonly!!OPEN:/dev/null,wronly" &
 done
 listening() { [ "$(on_servers ss -HtulnS | grep -cE ':(80|81|53) ')" = $servers ]; }
-for _ in $(seq 50); do
+for _ in $(seq 300); do
     listening && break
     sleep 0.1
 done
@@ -121,7 +121,7 @@ udp $vip 53 rr one-packet
 T
 is "NAT" "s1 2, s2 2" "$(pages "${four[@]}")"
 in_client bash -c "exec 3<>/dev/udp/$vip/53; for _ in 1 2 3 4; do printf x >&3; done" # a datagram each, of one socket
-for _ in $(seq 20); do
+for _ in $(seq 300); do
     [ "$(cat /run/s?.udp | wc -c)" = 4 ] && break
     sleep 0.1
 done

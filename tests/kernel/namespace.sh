@@ -30,7 +30,7 @@ C
 }
 far() { ip netns exec far ipvsadm -Sn; }
 becomes() { # TEXT WANTED
-    for _ in {1..100}; do
+    for _ in {1..300}; do
         [ "$(far)" = "$2" ] && { echo "ok: $1"; return; }
         sleep 0.1
     done

@@ -26,7 +26,7 @@ rm /lib/modules && mkdir /lib/modules # what is loaded stays: veth, but not ip_v
 [ ! -e /proc/net/ip_vs ] || { echo "ip_vs is there already" && exit 1; }
 ip netns exec lb "$vipd" -n -l -G -f "$OUTDIR/vipd.conf" -p /run/p -r /run/r -c /run/c >"$OUTDIR/vipd.log" 2>&1 &
 pid=$!
-for _ in $(seq 100); do
+for _ in $(seq 300); do
     ip -n lb addr show eth0 | grep -qF 10.10.0.100 && break
     sleep 0.1
 done

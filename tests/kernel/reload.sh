@@ -38,7 +38,7 @@ wanted() { # WEIGHT
     done | sort
 }
 becomes() { # WEIGHT
-    for _ in {1..100}; do
+    for _ in {1..300}; do
         [ "$(table)" = "$(wanted "$1")" ] && return
         sleep 0.1
     done
@@ -82,7 +82,7 @@ check "a reload that meets a stranger's changes repairs all of them" reload 8
 conf 8 | sed 's/10.9.0.20 /10.9.1.61 /' >"$work/conf"
 kill -HUP "$(cat "$work/pid")"
 gone() { ! table | grep -q 10.9.0.20: && table | grep -q -- '-A -t 10.9.1.61:80'; }
-for _ in {1..100}; do gone && break || sleep 0.1; done
+for _ in {1..300}; do gone && break || sleep 0.1; done
 check "a virtual server that moved is at its new place only" gone
 # Two reloads, of which the second comes before anybody has come to what the first one changed.
 health=$(pgrep -n vipd_health)
@@ -97,7 +97,7 @@ check "a reload on the heels of another one removes what that was to remove" bec
 kill -KILL "$(pgrep -n vipd_kernel)"
 ipvsadm -d -t 10.9.0.2:80 -r 10.8.0.2:80
 back() { table | grep -q -- '-a -t 10.9.0.2:80 -r 10.8.0.2:80'; }
-for _ in {1..100}; do back && break || sleep 0.1; done
+for _ in {1..300}; do back && break || sleep 0.1; done
 check "who follows a killed process reads the table" back
 kill "$(cat "$work/pid")"
 wait

@@ -78,7 +78,7 @@ for name in web1 web2; do
     nsenter --net="/run/netns/$id-$name" python3 "$peer" serve $name 8080 80 >"$work/$name" &
     pids+=($!)
 done
-for _ in $(seq 100); do [ -s "$work/web1" ] && [ -s "$work/web2" ] && break; sleep 0.05; done
+for _ in $(seq 600); do [ -s "$work/web1" ] && [ -s "$work/web2" ] && break; sleep 0.05; done
 in_ns lb nft add table inet stranger
 in_ns lb nft add chain inet stranger marks '{ type filter hook prerouting priority mangle; }'
 in_ns lb nft add rule inet stranger marks ip daddr 203.0.113.1 meta mark set 7
@@ -183,11 +183,11 @@ hear two >/dev/null
 active() { counts | sed 's/ [0-9]*;$/;/'; } # closed ones are inactive for two minutes
 check "established ones are active" "$(active)" "10.0.1.1 2;"
 drop two
-for _ in $(seq 50); do [ "$(active)" = "10.0.1.1 1;" ] && break; sleep 0.02; done
+for _ in $(seq 500); do [ "$(active)" = "10.0.1.1 1;" ] && break; sleep 0.02; done
 check "a closed one is not" "$(active)" "10.0.1.1 1;"
 printf '%s\n' "$web rr" "$one 1" "$two 1" | CUT_REMOVED=1 in_ns lb "$apply" drain 10.0.1.1 8080 20 >"$work/drain" {in_one}>&- &
 pids+=($!)
-for _ in $(seq 100); do [ -s "$work/drain" ] && break; sleep 0.02; done
+for _ in $(seq 1500); do [ -s "$work/drain" ] && break; sleep 0.02; done
 check "draining tells what is left" "$(cat "$work/drain")" "left 1"
 check "new ones go elsewhere" "$(ask 192.0.2.1 80 4)" "* web2=4"
 check "and the old one goes on" "$(say one still)" still

@@ -64,7 +64,7 @@ for name in web1 web2; do
     nsenter --net="/run/netns/$id-$name" python3 "$peer" serve $name 80 >"$work/$name" &
     pids+=($!)
 done
-for _ in $(seq 100); do [ -s "$work/web1" ] && [ -s "$work/web2" ] && break; sleep 0.05; done
+for _ in $(seq 600); do [ -s "$work/web1" ] && [ -s "$work/web2" ] && break; sleep 0.05; done
 
 start() { # start VIP SERVER...
     [ -p "$work/in" ] || mkfifo "$work/in" "$work/out"
@@ -100,7 +100,7 @@ nsenter --net="/run/netns/$id-client" python3 "$peer" load 10.8.0.100 80 20 <"$w
 loader=$!
 pids+=("$loader")
 exec 6>"$work/load.in"
-for _ in $(seq 100); do [ -s "$work/load.out" ] && break; sleep 0.05; done
+for _ in $(seq 600); do [ -s "$work/load.out" ] && break; sleep 0.05; done
 echo 3000 >&7
 read -r -t 60 answer <&8
 exec 6>&-
@@ -112,7 +112,7 @@ echo "-- another Ethernet address"
 in_ns web1 ip link set eth0 address 02:00:00:00:00:77
 in_ns lb ip neigh flush 10.8.0.11 2>/dev/null
 in_ns lb ping -qc1 -W2 10.8.0.11 >/dev/null
-for _ in $(seq 50); do in_ns lb nft list table netdev hawser-dsr | grep -q 02:00:00:00:00:77 && break; sleep 0.1; done
+for _ in $(seq 300); do in_ns lb nft list table netdev hawser-dsr | grep -q 02:00:00:00:00:77 && break; sleep 0.1; done
 check "is followed" "$(in_ns lb nft list table netdev hawser-dsr | grep -c 'ether daddr set 02:00:00:00:00:77')" 1
 check "and both serve on" "$(servers 10.8.0.100 80 30)" "web1 web2 "
 

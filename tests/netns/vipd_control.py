@@ -107,7 +107,7 @@ def check(message):
 
 
 def wait_for(what, condition):
-    for _ in range(100):
+    for _ in range(400):
         if condition():
             return
         time.sleep(0.1)

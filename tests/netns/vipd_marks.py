@@ -91,11 +91,11 @@ def serve(address):
 
 
 def wait_for(what, true):
-    for _ in range(400):
+    for _ in range(800):
         if true():
             return
         time.sleep(0.05)
-    sys.exit(f"not so after 20 s: {what}\n{pathlib.Path('log').read_text()}")
+    sys.exit(f"not so after 40 s: {what}\n{pathlib.Path('log').read_text()}")
 
 
 def table(name):

@@ -67,7 +67,7 @@ def start(where):
 
 
 def wait_for(what, condition):
-    for _ in range(100):
+    for _ in range(400):
         if condition():
             return
         time.sleep(0.1)

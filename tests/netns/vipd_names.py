@@ -75,7 +75,7 @@ def run(*words):
 
 
 def wait_for(what, condition):
-    for _ in range(200):
+    for _ in range(800):
         if condition():
             return
         time.sleep(0.05)

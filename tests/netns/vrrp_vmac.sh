@@ -53,7 +53,7 @@ listen() { # NAME
     rm -f "$LAB_DIR/$1.pcap"
     lab_start net "$1-capture" tcpdump -Z root -U --immediate-mode -Q in -n -i "$1-eth0" -w "$LAB_DIR/$1.pcap"
     listener[$1]=$LAB_PID
-    wait_for 5 "the capture begins" test -s "$LAB_DIR/$1.pcap" || fail "tcpdump captures" "$(cat "$LAB_DIR/net/$1-capture.log")"
+    wait_for 30 "the capture begins" test -s "$LAB_DIR/$1.pcap" || fail "tcpdump captures" "$(cat "$LAB_DIR/net/$1-capture.log")"
 }
 declare -A listener=()
 heard() { # NAME FILTER: frames since listen
@@ -68,7 +68,7 @@ neighbours() { lab_ip client neigh show to "$1"; }
 # NAME alone holds both, the client reaches them, and under the virtual MAC addresses, though nobody made it forget.
 expect() { # NAME OTHER WHAT
     wait_for 20 "$3" holds_both "$1" "$2" || fail "$3: $1 alone holds both" "$(holders $vip4 r1 r2); $(holders $vip6 r1 r2)"
-    wait_for 5 "the client reaches them" pings || fail "$3: the client reaches $1" "$(neighbours $vip4) $(neighbours $vip6)"
+    wait_for 30 "the client reaches them" pings || fail "$3: the client reaches $1" "$(neighbours $vip4) $(neighbours $vip6)"
     # keepalived 2.2.7 asks for the client with its address and its interface's MAC address, and is believed (against RFC 9568 8.1.2).
     [ "${program[$1]}" = "$VIPD" ] || { good "$3: $1 alone holds both"; return; }
     neighbours $vip4 | grep -q "$mac4" || fail "$3: $vip4 at $mac4" "$(neighbours $vip4)"
@@ -135,10 +135,10 @@ expect r1 r2 "reload"
 
 # Somebody puts it down: it is put up again.
 lab_ip r1 link set vrrp.51 down
-wait_for 10 "the macvlan is up again" has_address r1 $vip4 || fail "r1 puts vrrp.51 up again" "$(lab_ip r1 addr show vrrp.51)"
+wait_for 30 "the macvlan is up again" has_address r1 $vip4 || fail "r1 puts vrrp.51 up again" "$(lab_ip r1 addr show vrrp.51)"
 expect r1 r2 "vrrp.51 was put down"
 lab_ip r1 link del vrrp.51
-wait_for 10 "the macvlan is there again" has_address r1 $vip4 || fail "r1 makes vrrp.51 anew" "$(lab_ip r1 addr)"
+wait_for 30 "the macvlan is there again" has_address r1 $vip4 || fail "r1 makes vrrp.51 anew" "$(lab_ip r1 addr)"
 expect r1 r2 "vrrp.51 was deleted"
 
 # no_accept, and accept again, by reloads: what is not accepted is answered by ARP and neighbour discovery all the same.
@@ -153,7 +153,7 @@ refused() {
 if command -v nft >/dev/null; then
     sed -i 's/use_vmac/use_vmac\n    no_accept/' "$LAB_DIR/r1/keepalived.conf"
     kill -HUP "${vipd_pid[r1]}"
-    wait_for 10 "no_accept acts" refused || fail "no_accept: no ping, but ARP and ND" "$(lab_ip client neigh; lab_on r1 nft list ruleset)"
+    wait_for 30 "no_accept acts" refused || fail "no_accept: no ping, but ARP and ND" "$(lab_ip client neigh; lab_on r1 nft list ruleset)"
     only_on $vip4 r1 r2 || fail "r1 holds $vip4" "$(holders $vip4 r1 r2)"
     good "no_accept: no ping is answered, ARP and neighbour discovery are"
     sed -i '/no_accept/d' "$LAB_DIR/r1/keepalived.conf"
@@ -162,7 +162,7 @@ if command -v nft >/dev/null; then
     [ -z "$(lab_on r1 nft list tables)" ] || fail "no table without no_accept" "$(lab_on r1 nft list tables)"
     sed -i 's/use_vmac/use_vmac\n    no_accept/' "$LAB_DIR/r1/keepalived.conf"
     kill -HUP "${vipd_pid[r1]}"
-    wait_for 10 "no_accept acts" refused || fail "no_accept after a reload" "$(lab_on r1 nft list ruleset)"
+    wait_for 30 "no_accept acts" refused || fail "no_accept after a reload" "$(lab_on r1 nft list ruleset)"
     vipd_stop r1
     [ -z "$(lab_on r1 nft list tables)" ] || fail "no table stays behind" "$(lab_on r1 nft list tables)"
     sed -i '/no_accept/d' "$LAB_DIR/r1/keepalived.conf"

@@ -32,7 +32,7 @@ vipd_crash() {
     local pids
     mapfile -t pids < <(process_tree "${vipd_pid[$1]}" | tac)
     kill -KILL "${pids[@]}" 2>/dev/null
-    wait_for 5 "the killed processes of $1 are gone" all_gone "${pids[@]}"
+    wait_for 30 "the killed processes of $1 are gone" all_gone "${pids[@]}"
     vipd_pid[$1]=
 }
 all_gone() { ! kill -0 "$@"; }

@@ -944,10 +944,14 @@ def test_kernel_holds_clients_only_while_they_come_fast(binary):
         return tcp_option(p, None, socket.TCP_DEFER_ACCEPT) > 0
 
     def come():
-        for _ in range(300):
-            with p.connect() as c:
-                c.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-                assert c.recv(4096).startswith(b"HTTP/1.1 503")
+        p.signal(signal.SIGSTOP)  # however slow we are, it finds all of them at once
+        clients = [p.connect() for _ in range(300)]
+        p.signal(signal.SIGCONT)
+        for c in clients:
+            c.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        for c in clients:
+            assert c.recv(4096).startswith(b"HTTP/1.1 503")
+            c.close()
         return held()
 
     body = "    mode http\n    timeout http-request 1s\nfrontend f\n    bind 127.0.0.1:{port}\n"
