@@ -6,6 +6,7 @@
 
 Where proxyd refuses what HAProxy 2.6 passes on in a reading of its own, the case says so.
 """
+import os
 import re
 import shutil
 import socket
@@ -69,7 +70,7 @@ class Box:
         self.server, self.peer, other = Server(serve), Server(answering), free_port()
         self.server.seen = self.peer.seen = b""
         text = CONFIG.replace("{server}", str(self.server.port)).replace("{peer}", str(self.peer.port))
-        self.socket = f"/tmp/proxyd-test.{other}.sock"
+        self.socket = f"/tmp/proxyd-test.{os.getpid()}.{other}.sock"
         self.proxy = Proxy(binary, text.replace("{other}", str(other)).replace("{socket}", self.socket))
         self.neighbour = self.proxy.connect(other)
         self.reader = Reader(self.neighbour)
