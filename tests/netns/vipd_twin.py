@@ -393,7 +393,7 @@ WORDS = ["garp_master_repeat 0", "garp_master_repeat 2", "garp_master_delay 0", 
     "auth_type PASS|auth_pass ab", "auth_pass ab", "auth_type pass|auth_pass ab", "auth_type PASS", 'auth_type PASS|auth_pass ""'))]
 MANY = "track_file number {\n    file DIR/number\n    init_file 0\n}\n" + "".join(instance(f"VI_{n}", 60 + n, vips=f"10.0.0.{100 + n}", more=more).replace(*V2) for n, more in enumerate([*WORDS, "track_file {|number weight 2 reverse|}", 'skip_check_adv_addr|dont_track_primary|notify_master_rx_lower_pri "/usr/bin/true lower"', "strict_mode on"])) \
     + "".join(instance(f"VI_{n}", n, vips=f"10.0.0.{100 + n}", more=more).replace(*V2).replace("    priority 200\n", "") for n, more in enumerate((
-        "state MASTER", "state MASTER|priority 0", "state MASTER|state BACKUP", "version 3|version 2", 'notify_fault "/usr/bin/true a"|notify_fault "/usr/bin/true b"', "mcast_src_ip fd00:0::1"), 100))
+        "state MASTER", "state MASTER|preempt_delay 5", "state MASTER|priority 0", "state MASTER|state BACKUP", "version 3|version 2", 'notify_fault "/usr/bin/true a"|notify_fault "/usr/bin/true b"', "mcast_src_ip fd00:0::1"), 100))
 UNUSUAL = instance(more="strict_mode on|state MASTER|accept|unicast_src_ip 10.0.0.1|unicast_peer {|10.0.0.2|}", vips="10.0.0.100/24") \
     + instance("VI_2", 52, more="mcast_src_ip fd00:0::1", vips="fd00:0::100/64 -nodad|fd00:0::101/64") + instance("VI_3", 53, more="mcast_dst_ip 10.0.0.9", vips="10.0.0.101/24") \
     + instance("VI_4", 54, more="unicast_peer {|10.0.0.2|fd00:0::2|}", vips="10.0.0.102/24")

@@ -170,6 +170,13 @@ static void complete_preempt(struct conf_parse *p, struct conf_instance *i)
 			  i->name);
 		i->no_preempt = false;
 	}
+	if (i->master && i->preempt_delay_ms) {
+		conf_warn(p, &i->at,
+			  "vrrp_instance \"%s\": preempt_delay has no effect with state MASTER: write "
+			  "state BACKUP",
+			  i->name);
+		i->preempt_delay_ms = 0;
+	}
 	if (i->no_preempt && i->preempt_delay_ms) {
 		conf_note(p, &i->at,
 			  "vrrp_instance \"%s\": preempt_delay has no meaning with nopreempt",
@@ -212,6 +219,11 @@ static void complete_strict(struct conf_parse *p, struct conf_instance *i)
 			  "vrrp_instance \"%s\": strict mode knows no authentication: left out",
 			  i->name);
 		i->auth_pass = NULL;
+	}
+	if (i->preempt_delay_ms > 0) {
+		conf_warn(p, &i->at,
+			  "vrrp_instance \"%s\": strict mode knows no preempt_delay: left out", i->name);
+		i->preempt_delay_ms = 0;
 	}
 	i->no_reply = i->deaf_owner = true;
 	i->garp.lower_repeat = 0;
