@@ -3,13 +3,14 @@
 """vipd_bursts.py VIPD: Debian's keepalived and vipd with the same file, each in a namespace; this one is on the other end of both wires.
 
 The same must be: the TTL of unicast and multicast adverts; how many gratuitous ARP there are for each address when it becomes MASTER and
-after an advert of lower priority, both at once and later; the names of the processes.
+after an advert of lower priority, both at once and later; what keepalived.data tells of the MASTER that was heard; the names of the processes.
 """
 import collections
 import contextlib
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -109,6 +110,23 @@ def quiet(wire, log, **least):
     return {address: n for address, n in sorted(seen.items()) if n}
 
 
+def dumps(folder, net):
+    path = pathlib.Path(folder, f"dumps{net}")
+    path.mkdir(exist_ok=True)
+    return path
+
+
+def as_backup(wire, process, folder, net, log):
+    """What keepalived.data tells of the MASTER that was heard, which speaks each four seconds."""
+    wire.send(Advert(3, 51, 200, 400, [f"10.9.{net}.100", f"10.9.{net}.101"], f"10.9.{net}.2"))
+    wait_for("BACKUP", lambda: log.read_text().count("(VI_1) Entering BACKUP STATE") == 2, log)
+    process.send_signal(signal.SIGUSR1)
+    data = dumps(folder, net) / "keepalived.data"
+    wait_for("keepalived.data", lambda: data.exists() and "VI_2" in data.read_text(), log)
+    fields = ("   Master priority", "   Master advert", "   Master down", "   Advert int")  # 2.2.7 may write another address for the router
+    return [line.strip() for line in data.read_text().splitlines() if line.startswith(fields)]
+
+
 def play(net, program, folder, results):
     ns = f"hwburst{os.getpid()}n{net}"
     log = pathlib.Path(folder, f"log{net}")
@@ -124,7 +142,7 @@ def play(net, program, folder, results):
         with log.open("w") as out:
             process = subprocess.Popen(["ip", "netns", "exec", ns, program, "-P", "-n", "-l", "-f", conf, "-p", f"{folder}/p{net}.pid", "-r", f"{folder}/r{net}.pid", "-c", f"{folder}/c{net}.pid", "-b",
                                         f"{folder}/b{net}.pid"],
-                                       stdout=out, stderr=out)
+                                       stdout=out, stderr=out, env={**os.environ, "TMPDIR": str(dumps(folder, net))})
         try:
             wait_for("a MASTER", lambda: len(wire.ttl) == 2, log)
             seen = {"as MASTER": quiet(wire, log, _100=4, _101=4, _102=2)}
@@ -132,6 +150,7 @@ def play(net, program, folder, results):
             seen["after a lower advert"] = quiet(wire, log, _100=6, _101=6)
             seen["TTL"] = wire.ttl
             pids = subprocess.run(["ip", "netns", "pids", ns], check=True, capture_output=True, text=True).stdout.split()
+            seen["as BACKUP"] = as_backup(wire, process, folder, net, log)
             seen["names"] = sorted(pathlib.Path(f"/proc/{p}/comm").read_text().strip() for p in pids)
         finally:
             process.terminate()

@@ -138,7 +138,11 @@ def compare_dumps(keepalived, vipd):
         found += [f"{file} lacks {name}" for name in theirs if name not in ours]
     # What scripts read of each instance has the same values, too.
     same = re.compile(r" (VRRP Instance|  State|  (Effective|Total|) *[Pp]riority|  Advert interval|  Virtual Router ID|  Interface|  Gratuitous.*|  Preempt.*|  Down timer.*|Authentication type)? = |   (Skip checking|VRRP interface tracking|Enforcing|Master rx lower|Fault state|VRRP Version)|     VI_\d+, weight .* reverse")
-    theirs, ours = ([re.sub(", uid:gid .*", "", line) for line in (m.dir / "keepalived.data").read_text().split("VRRP Topology")[1].split("< Interfaces")[0].splitlines() if same.match(line)] for m in (keepalived, vipd))
+    theirs, ours = ([re.sub(", uid:gid .*", "", line) for line in (m.dir / "keepalived.data").read_text().split("VRRP Topology")[1].split("< Interfaces")[0].splitlines() if same.match(line) and not line.endswith(("= idle", "= running"))] for m in (keepalived, vipd))
+    # The interfaces' own addresses; those of IPv6 are random.
+    addresses = re.compile(r"   (IPv|Additional IPv)4|     10\.")
+    for lines, m in ((theirs, keepalived), (ours, vipd)):
+        lines += [line for line in (m.dir / "keepalived.data").read_text().split("< Interfaces")[1].splitlines() if addresses.match(line)]
     return found + [f"- {line}" for line in theirs if line not in ours] + [f"+ {line}" for line in ours if line not in theirs]
 
 
@@ -387,7 +391,7 @@ vrrp_sync_group G {
     track_bfd {
         beside
     }
-""") + instance("VI_2", 52, vips="10.0.0.110", more="use_vmac") + instance("VI_3", 53, vips="10.0.0.120").replace(*V2) + instance("VI_4", 54, vips="fe80::7/64")
+""") + instance("VI_2", 52, vips="10.0.0.110", more="use_vmac") + instance("VI_3", 53, vips="10.0.0.120").replace(*V2) + instance("VI_4", 54, vips="fe80::7/64") + instance("VI_5", 55, vips="10.0.0.130/24").replace("advert_int 0.2", "advert_int 1")
 
 WORDS = ["garp_master_repeat 0", "garp_master_repeat 2", "garp_master_delay 0", "garp_lower_prio_repeat 3", "garp_master_refresh_repeat 0", *(f"authentication {{|{words}|}}" for words in (
     "auth_type PASS|auth_pass ab", "auth_pass ab", "auth_type pass|auth_pass ab", "auth_type PASS", 'auth_type PASS|auth_pass ""'))]

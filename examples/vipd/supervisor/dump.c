@@ -111,6 +111,7 @@ int dump_effective_priority(const struct conf_instance *i, const struct live_rou
 static void dump_time(FILE *f, const char *what, double when)
 {
 	time_t whole = (time_t)when;
+	int us = (int)((when - (double)whole) * 1e6);
 	char text[64] = "", year[8] = "";
 	struct tm t;
 
@@ -118,8 +119,7 @@ static void dump_time(FILE *f, const char *what, double when)
 		strftime(text, sizeof(text), "%a %b %e %H:%M:%S", &t);
 		strftime(year, sizeof(year), "%Y", &t);
 	}
-	fprintf(f, "   %s = %.6f (%s.%06d %s)\n", what, when, text,
-		(int)((when - (double)whole) * 1e6), year);
+	fprintf(f, "   %s = %lld.%06d (%s.%06d %s)\n", what, (long long)whole, us, text, us, year);
 }
 
 static void dump_scripts_of(FILE *f, const struct conf_notify *n)
@@ -206,6 +206,18 @@ static void dump_master(FILE *f, const struct conf_instance *i, const struct ha_
 	master.family = i->family;
 	ha_ip_format(&master, ip, sizeof(ip));
 	fprintf(f, "   Master router = %s\n   Master priority = %u\n", ip, s->active_priority);
+	if (i->version == 3)
+		fprintf(f, "   Master advert int = %.2f sec\n", s->active_interval_cs / 100.0);
+}
+
+static void dump_interval(FILE *f, const struct conf_instance *i, bool backup, const struct ha_vrrp_status *s)
+{
+	if (i->version == 2)
+		fprintf(f, "   Advert interval = %lld sec\n", (long long)i->advert_ms / 1000);
+	else
+		fprintf(f, "   Advert interval = %lld milli-sec\n", (long long)i->advert_ms);
+	if (i->version == 3 && backup)
+		fprintf(f, "   Master advert interval = %u milli-sec\n", s->active_interval_cs * 10u);
 }
 
 static const char *authentication(const struct conf_instance *i)
@@ -249,10 +261,7 @@ static void dump_instance(FILE *f, const struct conf_instance *i, const struct h
 	fprintf(f, "   Priority = %d\n", i->priority);
 	fprintf(f, "   Effective priority = %d\n", dump_effective_priority(i, r));
 	fprintf(f, "   Total priority = %d\n", dump_effective_priority(i, r));
-	if (i->advert_ms % 1000)
-		fprintf(f, "   Advert interval = %lld milli-sec\n", (long long)i->advert_ms);
-	else
-		fprintf(f, "   Advert interval = %lld sec\n", (long long)i->advert_ms / 1000);
+	dump_interval(f, i, h->state == HA_VRRP_BACKUP, &r->status);
 	fprintf(f, "   Accept = %s\n", i->no_accept ? "disabled" : "enabled");
 	fprintf(f, "   Preempt = %s\n", i->no_preempt ? "disabled" : "enabled");
 	if (i->preempt_delay_ms)

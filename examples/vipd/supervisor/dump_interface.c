@@ -49,7 +49,17 @@ void dump_sockets(FILE *f, const struct conf *c)
 
 /* ---- Interfaces ---- */
 
-static void dump_addresses_of(FILE *f, const struct ifaddrs *all, const char *name, int family)
+static bool is_virtual(const struct conf *c, const struct ha_ip *ip)
+{
+	for (const struct conf_instance *i = c->instances; i; i = i->next)
+		for (size_t n = 0; n < i->n_addresses; n++)
+			if (!ha_ip_compare(&i->addresses[n].ip, ip))
+				return true;
+	return false;
+}
+
+/* Its own, of IPv6 the link-local ones: as keepalived has it. */
+static void dump_addresses_of(FILE *f, const struct conf *c, const struct ifaddrs *all, const char *name, int family)
 {
 	const char *title = family == AF_INET ? "IPv4" : "IPv6";
 	char text[HA_IP_TEXT_SIZE] = "";
@@ -60,6 +70,7 @@ static void dump_addresses_of(FILE *f, const struct ifaddrs *all, const char *na
 		if (!a->ifa_addr || a->ifa_addr->sa_family != family ||
 		    strcmp(a->ifa_name, name) != 0 ||
 		    ha_ip_from_sockaddr(a->ifa_addr, sizeof(struct sockaddr_in6), &ip) < 0 ||
+		    (family == AF_INET6 && !conf_is_link_local(&ip)) || is_virtual(c, &ip) ||
 		    ha_ip_format(&ip, text, sizeof(text)) < 0)
 			continue;
 		if (n == 1)
@@ -134,8 +145,8 @@ void dump_interfaces(FILE *f, const struct conf *c)
 		if (!a->ifa_addr || a->ifa_addr->sa_family != AF_PACKET)
 			continue;
 		fprintf(f, " Name = %s\n   index = %d\n", a->ifa_name, link->sll_ifindex);
-		dump_addresses_of(f, all, a->ifa_name, AF_INET);
-		dump_addresses_of(f, all, a->ifa_name, AF_INET6);
+		dump_addresses_of(f, c, all, a->ifa_name, AF_INET);
+		dump_addresses_of(f, c, all, a->ifa_name, AF_INET6);
 		if (!(a->ifa_flags & IFF_LOOPBACK))
 			dump_mac(f, link);
 		dump_flags(f, a->ifa_flags);
