@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import threading
 
-from support import Asked, Proxy, Server, config, free_port, main, named, read_all, until
+from support import WAIT, Asked, Proxy, Server, config, free_port, main, named, read_all, until
 
 EVERY = "    default-server inter 100 rise 1 fall 1\n    retries 0\n"
 
@@ -67,7 +67,7 @@ def test_a_server_is_as_the_one_it_tracks(binary):
 def test_the_log_says_what_happens_to_servers(binary):
     web, backup, log = Server(named("web")), Server(named("backup")), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     log.bind(("127.0.0.1", 0))
-    log.settimeout(10)
+    log.settimeout(WAIT)
 
     def told(said):
         """Up to the line that ends so: without its head and the milliseconds."""
@@ -149,7 +149,7 @@ class Lines:
     def __init__(self):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
-        self.socket.settimeout(5)
+        self.socket.settimeout(WAIT)
         self.port = self.socket.getsockname()[1]
 
     def take(self, n):

@@ -6,7 +6,7 @@ import re
 import socket
 import time
 
-from support import Proxy, Server, config, main, read_all, read_head, until
+from support import WAIT, Proxy, Server, config, main, read_all, read_head, until
 
 HTTP = "defaults\n    mode http\n    timeout connect 2s\n    timeout client 10s\n    timeout server 10s\n"
 
@@ -62,7 +62,7 @@ def test_what_a_client_wanted_is_told(binary):
     s = Mirror()
     with Proxy(binary, config_of(ORIGINAL, server=s.port)) as p:
         for i in (1, 2, 3, 4):
-            with socket.create_connection((f"127.0.0.{i}", p.port), timeout=10) as c:
+            with socket.create_connection((f"127.0.0.{i}", p.port), timeout=WAIT) as c:
                 c.sendall(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
                 assert b" 200 " in read_all(c)
     assert [values(h, "X-Original-To") for h in s.heads] == [["127.0.0.1"], [], [], []], s.heads
@@ -310,7 +310,7 @@ def test_odd_requests_pass_where_they_may(binary):
             ("/\x01", "", False), ("/", ": y\r\n", False), ("/", "X\r\n", False), ("/", "Content-Length: 1\r\nContent-Length: 2\r\n", False),
         ):
             for i, wanted in ((1, False), (2, passes)):
-                with socket.create_connection((f"127.0.0.{i}", p.port), timeout=10) as c:
+                with socket.create_connection((f"127.0.0.{i}", p.port), timeout=WAIT) as c:
                     c.sendall(f"GET {target} HTTP/1.1\r\nHost: h\r\n{fields}Connection: close\r\n\r\n".encode("latin-1"))
                     got = read_all(c)
                 assert got.startswith(b"HTTP/1.1 200 " if wanted else b"HTTP/1.1 400 "), (i, target, fields, got)

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 
-from support import Proxy, Server, free_port, main, read_all, until
+from support import WAIT, Proxy, Server, free_port, main, read_all, until
 
 DEFAULTS = """
 global
@@ -513,7 +513,7 @@ class Log:
     def __init__(self):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
-        self.socket.settimeout(10)
+        self.socket.settimeout(WAIT)
         self.extra = LOG % self.socket.getsockname()[1]
 
     def line(self):
@@ -686,7 +686,7 @@ def test_a_server_without_a_port_is_at_the_clients(binary):
     text = DEFAULTS + "listen l\n    bind 127.0.0.1:{port}\n" + binds + "    http-reuse always\n    server s 127.0.6.1\n"
     with Proxy(binary, text) as p:
         for port, place in 2 * list(zip(ports, places)):
-            with socket.create_connection(("127.0.5.1", port), timeout=10) as c:
+            with socket.create_connection(("127.0.5.1", port), timeout=WAIT) as c:
                 c.sendall(get("/"))
                 r = Reader(c)
                 assert r.body(r.head()) == place.name

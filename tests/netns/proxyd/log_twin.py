@@ -16,7 +16,7 @@ import tempfile
 import time
 
 from http_twin import is_haproxy
-from support import Proxy, Server, ask_api, free_port, main, read_all, read_head, unix_connect, until
+from support import WAIT, Proxy, Server, ask_api, free_port, main, read_all, read_head, unix_connect, until
 from tls_support import Authority
 
 HEAD = """
@@ -329,7 +329,7 @@ def test_samples_lengths_and_sockets(binary):
     server = Server(web)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
         u.bind(("127.0.0.1", 0))
-        u.settimeout(5)
+        u.settimeout(WAIT)
         front = '    log-format "LOG %HP"\n'
         log = f"127.0.0.1:{u.getsockname()[1]} format raw sample 1,3-4:5"
         with Proxy(binary, config(front, server, log=log)) as p:
@@ -469,7 +469,7 @@ def test_odd_ends(binary):
     echo, tcp = Server(lambda server, c: [c.sendall(x) for x in iter(lambda: c.recv(100), b"")]), free_port()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
         u.bind(("127.0.0.1", 0))
-        u.settimeout(10)
+        u.settimeout(WAIT)
         text = ODD_ENDS.replace("{udp}", str(u.getsockname()[1])).replace("{tcp}", str(tcp)).replace("{echo}", str(echo.port))
         with Proxy(binary, text) as p:
 

@@ -410,7 +410,7 @@ def ask_tls(address, port):
     """The name in the certificate."""
     c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     c.check_hostname, c.verify_mode = False, ssl.CERT_NONE
-    with socket.create_connection((address, port), timeout=10) as raw, c.wrap_socket(raw) as s:
+    with socket.create_connection((address, port), timeout=WAIT) as raw, c.wrap_socket(raw) as s:
         der = s.getpeercert(True)
     said = subprocess.run(["openssl", "x509", "-inform", "der", "-noout", "-subject", "-nameopt", "RFC2253"], input=der, capture_output=True, check=True)
     return said.stdout.decode().strip().rpartition("=")[2]

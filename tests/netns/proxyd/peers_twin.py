@@ -15,7 +15,7 @@ import tempfile
 import time
 
 from http_twin import is_haproxy
-from support import Proxy, Server, ask_api, free_port, main, read_all, read_head, until
+from support import WAIT, Proxy, Server, ask_api, free_port, main, read_all, read_head, until
 
 PEER = shutil.which("haproxy")
 TABLES = {
@@ -224,7 +224,7 @@ def test_another_table_of_that_name_is_left_alone(binary):
 
 
 def hello(pair, to="one", name="two", first="HAProxyS 2.1"):
-    s = socket.create_connection(("127.0.0.1", pair.ports["one"]), timeout=10)
+    s = socket.create_connection(("127.0.0.1", pair.ports["one"]), timeout=WAIT)
     s.sendall(f"{first}\n{to}\n{name} 77 1\n".encode())
     return s
 
@@ -269,7 +269,7 @@ def test_what_is_no_message_ends_the_connection_alone(binary):
             with hello(pair) as s:
                 assert read_line(s) == b"200\n"
                 s.sendall(wrong)
-                s.settimeout(10)
+                s.settimeout(WAIT)
                 text = b""
                 with contextlib.suppress(ConnectionResetError):
                     while True:
@@ -347,7 +347,7 @@ def test_what_went_unheard_is_told_again(binary):
             assert read_line(s) == b"200\n"
             time.sleep(2.5)
             get(one, "/unheard")  # goes into a connection whose other end says nothing more
-            s.settimeout(10)
+            s.settimeout(WAIT)
             while s.recv(4096):
                 pass
         with hello(pair) as s:

@@ -7,7 +7,7 @@ import struct
 import threading
 import time
 
-from support import Asked, Proxy, Server, config, main, read_all, read_head, until
+from support import WAIT, Asked, Proxy, Server, config, main, read_all, read_head, until
 
 
 def http_named(name):
@@ -22,7 +22,7 @@ def http_named(name):
 
 
 def get(p, path="/", *fields, client=None):
-    with p.connect() if not client else socket.create_connection(("127.0.0.1", p.port), 10, (client, 0)) as s:
+    with p.connect() if not client else socket.create_connection(("127.0.0.1", p.port), WAIT, (client, 0)) as s:
         s.sendall("\r\n".join([f"GET {path} HTTP/1.1", "Host: h", "Connection: close", *fields, "", ""]).encode())
         answer = read_all(s).decode("latin-1")
     name = re.search(r"(?i)\r\nx-name: (\w+)", answer)

@@ -6,7 +6,7 @@ import os
 import socket
 import struct
 
-from support import Proxy, Server, config, echo, main, read_all, until
+from support import WAIT, Proxy, Server, config, echo, main, read_all, until
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 PIDFD_OPEN, PIDFD_GETFD = 434, 438
@@ -145,7 +145,7 @@ def test_transparent(binary):
     os.system("ip route add local 192.0.2.0/24 dev lo")
     s = Server(echo)
     with Proxy(binary, config("listen l\n    bind 192.0.2.77:{port} transparent\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:{server}\n", server=s.port)) as p:
-        with socket.create_connection(("192.0.2.77", p.port), timeout=5) as c:
+        with socket.create_connection(("192.0.2.77", p.port), timeout=WAIT) as c:
             c.sendall(b"x")
             assert c.recv(1) == b"x"
         found = [x.getsockopt(socket.IPPROTO_IP, 19) for x, own, peer in sockets_of(p) if own == p.port and not peer]

@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 
-from support import Asked, Proxy, Server, config, main, read_all, until
+from support import WAIT, Asked, Proxy, Server, config, main, read_all, until
 
 
 def near(server, c):
@@ -26,7 +26,7 @@ def seen(p, client="127.0.0.1", header=""):
     """As whom the server saw this client: address, port; and the client's own port."""
     with socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # its address is bound once more, by the proxy
-        s.settimeout(5)
+        s.settimeout(WAIT)
         s.bind((client, 0))
         s.connect(("127.0.0.1", p.port))
         s.sendall(f"GET / HTTP/1.1\r\nHost: x\r\n{header}Connection: close\r\n\r\n".encode())
@@ -100,7 +100,7 @@ def test_usesrc_a_header(binary):
 def test_a_connection_made_as_one_client_serves_no_other(binary):
     web = Server(near)
     with Proxy(binary, listen(web, "http-reuse always\n    source 0.0.0.0 usesrc clientip")) as p:
-        clients = [socket.create_connection(("127.0.0.1", p.port), 5, (f"127.0.0.{n}", 0)) for n in (51, 52)]
+        clients = [socket.create_connection(("127.0.0.1", p.port), WAIT, (f"127.0.0.{n}", 0)) for n in (51, 52)]
         for _ in range(3):
             for n, s in zip((51, 52), clients):
                 s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -114,7 +114,7 @@ def test_checks_come_from_the_same_address(binary):
         port = web.getsockname()[1]
         body = f"listen l\n    bind 127.0.0.1:{{port}}\n    mode http\n    option httpchk\n    source 127.0.0.7\n    server s 127.0.0.1:{port} check inter 100ms\n"
         with Proxy(binary, config(body)):
-            web.settimeout(5)
+            web.settimeout(WAIT)
             assert web.accept()[1][0] == "127.0.0.7"
 
 

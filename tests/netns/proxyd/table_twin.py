@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 
-from support import Proxy, Server, ask_api, free_port, main, read_all, until
+from support import WAIT, Proxy, Server, ask_api, free_port, main, read_all, until
 
 HEAD = """
 global
@@ -30,7 +30,7 @@ def config(body, threads=1, **more):
 def ask(p, path, *fields, source=None):
     import socket
 
-    with socket.create_connection(("127.0.0.1", p.port), 5, (source, 0) if source else None) as s:
+    with socket.create_connection(("127.0.0.1", p.port), WAIT, (source, 0) if source else None) as s:
         s.sendall("\r\n".join([f"GET {path} HTTP/1.1", "Host: h", "Connection: close", *fields, "", ""]).encode())
         answer = read_all(s).decode("latin-1")
     head, _, body = answer.partition("\r\n\r\n")
@@ -374,7 +374,7 @@ listen l
         import socket
 
         try:
-            with socket.create_connection(("127.0.0.1", p.port), 5, (source, 0)) as s:
+            with socket.create_connection(("127.0.0.1", p.port), WAIT, (source, 0)) as s:
                 s.sendall(b"x")
                 return read_all(s).decode()
         except ConnectionError:

@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 
-from support import Asked, Proxy, Server, config, free_port, main, read_all, read_head, until
+from support import WAIT, Asked, Proxy, Server, config, free_port, main, read_all, read_head, until
 from tls_support import Authority, connect
 
 TLS_CONFIG = """
@@ -119,7 +119,7 @@ listen l
 
     def from_(p, source):
         try: # the reset may come as early as in connect
-            with socket.create_connection(("127.0.0.1", p.port), 5, (source, 0)) as s:
+            with socket.create_connection(("127.0.0.1", p.port), WAIT, (source, 0)) as s:
                 s.sendall(b"x\n")
                 return read_all(s)
         except ConnectionError:
@@ -165,7 +165,7 @@ frontend f
 """) + backends(servers)
 
     def from_(p, source, data):
-        with socket.create_connection(("127.0.0.1", p.port), 5, (source, 0)) as s:
+        with socket.create_connection(("127.0.0.1", p.port), WAIT, (source, 0)) as s:
             try:
                 s.sendall(data)
                 return read_all(s)

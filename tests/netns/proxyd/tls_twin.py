@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 
-from support import Proxy, Server, ask_api, config, echo, free_port, main, own_network, read_all, until
+from support import WAIT, Proxy, Server, ask_api, config, echo, free_port, main, own_network, read_all, until
 from tls_support import Authority, connect, context, get, openssl, serial, serial_of, show_headers
 
 HTTP = """
@@ -405,7 +405,7 @@ def half_close(port, data):
     came, goes = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = context().wrap_bio(came, goes)
     got, left, said = b"", data, False
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
+    with socket.create_connection(("127.0.0.1", port), timeout=WAIT) as s:
         while True:
             try:
                 if not tls.version():

@@ -410,7 +410,7 @@ def test_redispatch_of_round_robin_is_at_the_first_retry(binary):
     s = Server(named("alive"))
     log = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     log.bind(("127.0.0.1", 0))
-    log.settimeout(10)
+    log.settimeout(WAIT)
     body = (
         "listen l\n    bind 127.0.0.1:{port}\n    option redispatch\n    retries 3\n    option tcplog\n"
         "    log 127.0.0.1:%d local0\n    server dead 127.0.0.1:%d\n    server alive 127.0.0.1:%d\n"
