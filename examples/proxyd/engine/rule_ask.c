@@ -15,7 +15,10 @@ static bool is_named(const char *name, struct text t)
 
 const struct backend *backend_named(const struct set *s, struct text name)
 {
-	for (size_t i = 0; i < s->n_backends; i++)
+	uint32_t hash = fnv1a(name.at, name.len), at = hash;
+	size_t i;
+
+	while (name_index_next(&s->backend_names, hash, &at, &i))
 		if (is_named(s->backend[i].proxy->name, name))
 			return &s->backend[i];
 	return NULL;
@@ -31,9 +34,13 @@ static const struct frontend *frontend_named(const struct set *s, struct text na
 
 struct server *server_named(const struct backend *b, struct text name)
 {
-	for (size_t i = 0; i < b->n_servers; i++)
-		if (is_named(b->servers[i]->name, name))
-			return b->servers[i];
+	const struct set *s = b->set;
+	uint32_t hash = server_name_hash(b, name), at = hash;
+	size_t i;
+
+	while (name_index_next(&s->server_names, hash, &at, &i))
+		if (&s->server[i] >= b->servers && &s->server[i] < b->servers + b->n_servers && is_named(s->server[i]->name, name))
+			return s->server[i];
 	return NULL;
 }
 

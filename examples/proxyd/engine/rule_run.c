@@ -144,15 +144,16 @@ struct backend *frontend_switch(const struct frontend *f, struct run *r)
 
 struct server *backend_wanted(const struct backend *b, struct run *r)
 {
-	const struct cfg_use *use;
-
-	if (!b->proxy->rules)
-		return NULL;
-	STAILQ_FOREACH (use, &b->proxy->rules->uses, next) {
+	for (size_t i = 0; i < b->n_uses; i++) {
+		const struct cfg_use *use = b->uses[i].on;
 		struct text name;
 
 		r->scratch.used = 0;
-		if ((!use->cond || cond_eval(use->cond, r)) && format_write(&use->name, r, &name))
+		if (use->cond && !cond_eval(use->cond, r))
+			continue;
+		if (b->uses[i].to || format_is_constant(&use->name))
+			return b->uses[i].to;
+		if (format_write(&use->name, r, &name))
 			return server_named(b, name);
 	}
 	return NULL;
@@ -224,9 +225,13 @@ enum persistence backend_persistence(const struct backend *b, struct run *r)
 
 unsigned backend_server_id(const struct backend *b, const struct server *server)
 {
-	for (size_t i = 0; i < b->n_servers; i++)
-		if (b->servers[i] == server)
-			return b->lines[i]->id;
+	const struct set *s = b->set;
+	uint32_t hash = server_name_hash(b, text_of(server->name, strlen(server->name))), at = hash;
+	size_t i;
+
+	while (name_index_next(&s->server_names, hash, &at, &i))
+		if (s->server[i] == server)
+			return s->line[i]->id;
 	return 0;
 }
 

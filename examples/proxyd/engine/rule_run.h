@@ -3,6 +3,7 @@
 #ifndef PROXYD_ENGINE_RULE_RUN_H
 #define PROXYD_ENGINE_RULE_RUN_H
 
+#include "fnv1a.h"
 #include "rules/action/action.h"
 #include "worker.h"
 
@@ -20,6 +21,11 @@ void run_prepare_connection(struct worker *w, const struct connection_ends *ends
 /* NULL: there is none. */
 const struct backend *backend_named(const struct set *s, struct text name);
 struct server *server_named(const struct backend *b, struct text name);
+/* In set.server_names. */
+static inline uint32_t server_name_hash(const struct backend *b, struct text name)
+{
+	return fnv1a(name.at, name.len) ^ (uint32_t)(b - b->set->backend) * 2654435761u;
+}
 
 /* rules/run.h: count, ask_socket */
 bool run_ask_count(const struct run *r, enum run_count what, struct text proxy, struct text server,

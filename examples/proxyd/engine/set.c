@@ -3,6 +3,7 @@
 #include "control.h"
 
 #include "cfg/rules.h"
+#include "rule_run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,9 +126,32 @@ static bool add_server(struct engine *e, struct set *s, struct backend *b, const
 	b->redirects |= c->redir != NULL;
 	if (strcmp(c->name, CFG_NO_SERVER) != 0 && strlen(c->name) > b->name_max)
 		b->name_max = (unsigned)strlen(c->name);
+	name_index_add(&s->server_names, server_name_hash(b, text_of(server->name, strlen(server->name))), s->n_servers - 1);
 	b->n_servers++;
 	if (c->cookie)
 		b->cookies[b->n_cookies++] = (struct backend_cookie){c->cookie, strlen(c->cookie), server};
+	return true;
+}
+
+/* False: no memory. */
+static bool add_uses(struct backend *b)
+{
+	const struct cfg_use *use;
+	size_t n = 0;
+
+	if (!b->proxy->rules || STAILQ_EMPTY(&b->proxy->rules->uses))
+		return true;
+	STAILQ_FOREACH (use, &b->proxy->rules->uses, next)
+		n++;
+	b->uses = calloc(n, sizeof(*b->uses));
+	if (!b->uses)
+		return false;
+	STAILQ_FOREACH (use, &b->proxy->rules->uses, next) {
+		const struct format *f = &use->name;
+		bool known = format_is_constant(f) && f->n;
+
+		b->uses[b->n_uses++] = (struct backend_use){use, known ? server_named(b, f->part[0].literal) : NULL};
+	}
 	return true;
 }
 
@@ -167,7 +191,7 @@ static bool add_backend(struct engine *e, struct set *s, const struct cfg_proxy 
 	};
 	if (!b->pool)
 		return false;
-	s->n_backends++;
+	name_index_add(&s->backend_names, fnv1a_text(p->name), s->n_backends++);
 	b->cookies = calloc(p->n_servers + 1, sizeof(*b->cookies));
 	if (!b->cookies)
 		return false;
@@ -181,7 +205,7 @@ static bool add_backend(struct engine *e, struct set *s, const struct cfg_proxy 
 	for (size_t i = 0; i < s->n_edits; i++)
 		if (s->edit[i].proxy == p && s->edit[i].memory && !add_server(e, s, b, s->edit[i].line))
 			return false;
-	return true;
+	return add_uses(b);
 }
 
 static struct backend *find_backend(const struct set *s, const struct cfg_proxy *p)
@@ -416,6 +440,7 @@ struct set *set_new(struct engine *e, struct cfg *cfg, const struct set_edit *ed
 	s->back = calloc(s->n_servers + 1, sizeof(struct tls_back *));
 	s->listener = calloc(n_binds + 1, sizeof(*s->listener));
 	s->worker = aligned_alloc(CACHE_LINE, e->n_workers * sizeof(*s->worker));
+	ok &= name_index_init(&s->backend_names, s->n_backends) && name_index_init(&s->server_names, s->n_servers);
 	s->n_backends = s->n_frontends = s->n_servers = 0; /* they count what is filled in */
 	atomic_init(&s->holders, e->n_workers);
 	ok = ok && pools_make_room(e, cfg->n_proxies) && s->backend && s->frontend && s->server && s->line && s->back && s->listener && s->worker;
@@ -437,6 +462,7 @@ void set_free(struct set *s, bool keep_cfg)
 		health_probe_free(s->backend[i].probe);
 		pool_put(s->engine, s->backend[i].pool);
 		free(s->backend[i].cookies);
+		free(s->backend[i].uses);
 	}
 	for (size_t i = 0; i < s->n_frontends; i++) {
 		free(s->frontend[i].as_http);
@@ -447,6 +473,8 @@ void set_free(struct set *s, bool keep_cfg)
 		listener_put(s->engine, s->listener[i].listener);
 		tls_front_free(s->listener[i].tls);
 	}
+	name_index_fini(&s->backend_names);
+	name_index_fini(&s->server_names);
 	free(s->backend);
 	free(s->frontend);
 	free(s->server);

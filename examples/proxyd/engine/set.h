@@ -15,6 +15,7 @@
 #include "conn.h"
 #include "gate.h"
 #include "handle.h"
+#include "name_index.h"
 #include "pool.h"
 #include "threads.h"
 
@@ -44,6 +45,11 @@ struct backend {
 		struct server *server;
 	} * cookies; /* of its servers that have one */
 	size_t n_cookies;
+	struct backend_use {
+		const struct cfg_use *on;
+		struct server *to; /* NULL: the name is found out for each request, or there is none of it */
+	} * uses; /* use-server */
+	size_t n_uses;
 	const struct cfg_stats *stats; /* its page; NULL: none */
 	struct server **servers; /* of its set, in the order of the file, then of their coming */
 	const struct cfg_server **lines; /* of each of them */
@@ -145,6 +151,7 @@ struct set {
 	struct cfg *cfg;
 	struct backend *backend;
 	size_t n_backends;
+	struct name_index backend_names, server_names;
 	struct frontend *frontend;
 	size_t n_frontends;
 	struct set_listener *listener;

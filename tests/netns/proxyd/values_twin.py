@@ -127,6 +127,46 @@ def test_numbers_that_nobody_gave(binary):
             assert got == [f"{sections} {n}" for n in (1, 11, 3, 6, 5, 7)], got
 
 
+BY_NAME = """
+global
+    nbthread 1
+defaults
+    mode http
+    timeout client 5s
+    timeout connect 5s
+    timeout server 5s
+frontend f
+    bind 127.0.0.1:{port}
+    use_backend %[req.hdr(x)] if { req.hdr(x) -m found }
+    default_backend d
+backend d
+    http-response set-header x-server "%b/%s %[srv_id]"
+    use-server s250 if { path /constant }
+    use-server %[path,bytes(1)] if { path -m found }
+    use-server s7 if TRUE
+    server first 127.0.0.1:{s}
+"""
+
+
+def test_servers_and_backends_by_name_among_many(binary):
+    s = Server(serve)
+    text = BY_NAME.replace("{s}", str(s.port)) + "".join(f"    server s{i} 127.0.0.1:{s.port}\n" for i in range(300))
+    for b in range(200):
+        text += f'backend b{b}\n    http-response set-header x-server "%b/%s %[srv_id]"\n    server s{b} 127.0.0.1:{s.port}\n'
+    with Proxy(binary, text) as p:
+        def server(path, more=b""):
+            return re.search("(?i)x-server: (.*)\r", get(p, path, more))[1]
+
+        for i in (0, 1, 99, 100, 299):
+            assert server(f"/s{i}") == f"d/s{i} {i + 2}"
+        assert server("/first") == "d/first 1"
+        assert server("/constant") == "d/s250 252"
+        assert [server("/nobody") for _ in range(2)] == ["d/first 1", "d/s0 2"]  # a name of none ends the search
+        for i in (0, 1, 99, 199):
+            assert server("/s0", b"x: b%d\r\n" % i) == f"b{i}/s{i} 1"
+        assert server("/s5", b"x: nobody\r\n") == "d/s5 7"
+
+
 PROXY = """
 frontend f
     mode http
