@@ -539,6 +539,13 @@ struct cfg_log {
 
 STAILQ_HEAD(cfg_logs, cfg_log);
 
+/* Where the converter debug writes. */
+struct cfg_debug {
+	struct cfg_debug *next;
+	const char *name;
+	struct cfg_logs logs; /* one */
+};
+
 /* A section `log-forward`. */
 struct cfg_forward_bind {
 	STAILQ_ENTRY(cfg_forward_bind) next;
@@ -731,6 +738,7 @@ struct cfg {
 	STAILQ_HEAD(, cfg_peers) peers;
 	STAILQ_HEAD(, cfg_peers_use) peers_uses;
 	STAILQ_HEAD(, cfg_ring) rings;
+	struct cfg_debug *debugs;
 	STAILQ_HEAD(, cfg_forward) forwards;
 	unsigned n_proxies, n_servers;
 	const char *file[CFG_FILES_MAX];

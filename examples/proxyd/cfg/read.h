@@ -258,6 +258,8 @@ keyword_fn kw_forward_bind, kw_forward_number, kw_forward_timeout;
 /* cfg/ring.c */
 keyword_fn kw_ring_bytes, kw_ring_file, kw_ring_format, kw_ring_server, kw_ring_text, kw_ring_timeout;
 void begin_ring(struct reader *r);
+/* As rule_shared.debug_to: a struct cfg_logs. */
+const void *cfg_debug_to(void *cfg, const char *name);
 /* The name of the ring that sends to this address, of word i. NULL: told. */
 const char *cfg_ring_of_address(struct reader *r, size_t i, const char *text);
 /* Once all sections are read: which ring a log line means; a section's. */

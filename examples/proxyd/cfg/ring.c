@@ -3,6 +3,8 @@
 #include "cfg/read.h"
 
 #include <string.h>
+#include <syslog.h>
+#include <unistd.h>
 
 #define RING_BYTES 16384u /* HAProxy's default of size and of maxlen */
 #define RING_BYTES_MAX (64u << 20)
@@ -135,6 +137,69 @@ const char *cfg_ring_of_address(struct reader *r, size_t i, const char *text)
 		return NULL;
 	ring->connect_ns = ring->server_ns = 5000 * CFG_MS;
 	return add_server(r, ring, i, text, &s) ? ring->name : NULL;
+}
+
+/* ---- debug(PREFIX,NAME) ---- */
+
+#define DEBUG_RING "buf0"
+#define DEBUG_LEN 65536u
+
+/* HAProxy always has it; here it is there when something is written to it. */
+static struct cfg_ring *debug_ring(struct cfg *c)
+{
+	struct cfg_ring *ring = cfg_alloc(c, sizeof(*ring));
+
+	if (!ring)
+		return NULL;
+	*ring = (struct cfg_ring){.name = DEBUG_RING, .description = "debugging ring", .format = CFG_LOG_TIMED, .maxlen = 1024, .size = 1048576};
+	STAILQ_INIT(&ring->servers);
+	STAILQ_INSERT_TAIL(&c->rings, ring, next);
+	return ring;
+}
+
+/* False: there is none of that name. */
+static bool find_debug(struct cfg *c, const char *name, struct cfg_log *ret)
+{
+	*ret = (struct cfg_log){.kind = CFG_LOG_FD, .fd = STDERR_FILENO, .level = LOG_DEBUG, .len = DEBUG_LEN};
+	if (!strcmp(name, "stderr"))
+		return true;
+	ret->fd = STDOUT_FILENO;
+	if (!strcmp(name, "stdout"))
+		return true;
+	ret->kind = CFG_LOG_RING;
+	ret->ring = find_ring(c, name);
+	if (!ret->ring && !strcmp(name, DEBUG_RING))
+		ret->ring = debug_ring(c);
+	if (!ret->ring)
+		return false;
+	ret->format = ret->ring->format;
+	ret->len = ret->ring->maxlen + 1; /* which is one for a line end */
+	return true;
+}
+
+const void *cfg_debug_to(void *cfg, const char *name)
+{
+	struct cfg *c = cfg;
+	struct cfg_debug *d;
+	struct cfg_log log, *to;
+
+	for (d = c->debugs; d; d = d->next)
+		if (!strcmp(d->name, name))
+			return &d->logs;
+	if (!find_debug(c, name, &log))
+		return NULL;
+	d = cfg_alloc(c, sizeof(*d));
+	to = cfg_alloc(c, sizeof(*to));
+	if (!d || !to)
+		return NULL;
+	*to = log;
+	*d = (struct cfg_debug){.next = c->debugs, .name = cfg_strdup(c, name)};
+	if (!d->name)
+		return NULL;
+	STAILQ_INIT(&d->logs);
+	STAILQ_INSERT_TAIL(&d->logs, to, next);
+	c->debugs = d;
+	return &d->logs;
 }
 
 static void find_rings(struct reader *r, struct cfg_logs *logs)

@@ -139,6 +139,7 @@ static bool memory_of(struct reader *r, struct rule_memory *ret)
 					      .read_file = read_file,
 					      .read_whole = read_whole,
 					      .find_host = find_host,
+					      .debug_to = cfg_debug_to,
 					      .proc.limit = c->global.vars_max};
 	}
 	if (c->shared) {

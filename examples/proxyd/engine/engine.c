@@ -243,6 +243,8 @@ int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_
 	peers_sync(e->peers, cfg, loop_clock_ns());
 	if (rings_sync(e->rings, cfg, loop_clock_ns()) < 0)
 		log_err("rings: out of memory: some log lines go nowhere");
+	for (const struct cfg_debug *d = cfg->debugs; d; d = d->next)
+		session_log_prepare(&d->logs);
 	e->spread_checks = cfg->global.spread_checks;
 	e->n_applied++;
 	e->maxconn = maxconn;

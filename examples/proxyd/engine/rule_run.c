@@ -46,6 +46,7 @@ void run_prepare(struct worker *w, const struct frontend *f, const struct backen
 	    .count = run_ask_count,
 	    .ask_socket = run_ask_socket,
 	    .is_own = run_is_own,
+	    .debug = debug_write,
 	    .client_fd = -1,
 	    .server_fd = -1,
 	    .thread = w->index,

@@ -470,6 +470,8 @@ void log_to_all(int fds[3], const struct cfg_proxy *p, const struct cfg *cfg, co
 struct syslog_line;
 /* A line of somebody else's to those logs: as it came, `whole`, or in the format that one names. */
 void log_pass_on(int fds[3], const struct cfg_logs *logs, const struct syslog_line *l, struct text whole);
+/* As run.debug. */
+void debug_write(const void *to, struct text line);
 /* To all logs of the frontend. */
 void log_message(struct worker *w, const struct frontend *f, const struct log_message *m);
 void log_line(struct worker *w, const struct frontend *f, const char *line, size_t len);

@@ -26,7 +26,7 @@ static const struct fetch *const fetch_tables[] = {fetches_acl, fetches_http,   
 						   fetches_payload, fetches_tls,  fetches_body, fetches_capture, fetches_facts,
 						   fetches_table};
 static const struct conv *const conv_tables[] = {
-    convs_text,   convs_number,	convs_hash, convs_address, convs_binary,
+    convs_text,   convs_debug,  convs_number,	convs_hash, convs_address, convs_binary,
     convs_capture, convs_conn, convs_digest, convs_fix, convs_forwarded, convs_json, convs_jwt,
     convs_map, convs_mqtt, convs_protobuf, convs_table, convs_when};
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))

@@ -132,7 +132,7 @@ bool base64_bytes(struct text t, bool for_url, struct scratch *scratch, struct t
 /* The tables, one for each topic; they end with a NULL name. */
 extern const struct fetch fetches_acl[], fetches_http[], fetches_conn[], fetches_const[], fetches_payload[],
     fetches_tls[], fetches_body[], fetches_capture[], fetches_facts[], fetches_table[];
-extern const struct conv convs_text[], convs_number[], convs_hash[], convs_address[],
+extern const struct conv convs_text[], convs_debug[], convs_number[], convs_hash[], convs_address[],
     convs_binary[], convs_capture[], convs_conn[], convs_digest[], convs_fix[], convs_forwarded[], convs_json[],
     convs_jwt[], convs_map[], convs_mqtt[], convs_protobuf[], convs_table[], convs_when[];
 

@@ -38,6 +38,8 @@ struct rule_shared {
 	const char *(*place)(void *userdata, const char *name);
 	/* A whole file, which the caller frees, with a NUL behind its bytes; NULL with e->text. */
 	char *(*read_whole)(const char *path, size_t *ret_len, struct rule_error *e);
+	/* Where the converter debug writes, run.debug takes it; NULL: there is none of that name, or no memory. May be NULL. */
+	const void *(*debug_to)(void *userdata, const char *name);
 	/* The IPv4 address of a host, while files are read. False: there is none. */
 	bool (*find_host)(const char *name, struct sample *ret);
 };

@@ -134,6 +134,8 @@ struct run {
 	/* NULL: there are no sockets. False: it has no such thing. */
 	bool (*ask_socket)(int fd, enum run_socket what, struct run_end *ret, int64_t *ret_us);
 	int client_fd, server_fd; /* -1: none */
+	/* A line of the converter debug; `to`: rule_shared.debug_to. NULL: it is not written. */
+	void (*debug)(const void *to, struct text line);
 	/* NULL: nothing is known of this host. Has it this address? */
 	bool (*is_own)(const struct run_end *end);
 

@@ -7,8 +7,10 @@ The pure ones are tested in tests/unit/proxyd; here stand those that ask the pro
 import re
 import socket
 import struct
+import subprocess
+import tempfile
 
-from support import Asked, Proxy, Server, config, free_port, main, read_all, read_head, until
+from support import WAIT, Asked, Proxy, Server, config, free_port, main, read_all, read_head, until
 
 
 def serve(server, c):
@@ -165,6 +167,51 @@ def test_servers_and_backends_by_name_among_many(binary):
         for i in (0, 1, 99, 199):
             assert server("/s0", b"x: b%d\r\n" % i) == f"b{i}/s{i} 1"
         assert server("/s5", b"x: nobody\r\n") == "d/s5 7"
+
+
+DEBUG = """
+ring r
+    format raw
+    maxlen 64
+    size 16384
+frontend f
+    mode http
+    bind 127.0.0.1:{port}
+    http-request set-var(txn.a) path,debug
+    http-request set-var(txn.a) path,debug(to-ring,r),upper
+    http-request set-var(txn.b) src,debug(source,stderr)
+    http-request set-var(txn.b) int(12),debug(,stderr)
+    http-request set-var(txn.b) bool(true),debug(yes,stderr)
+    http-request set-var(txn.b) bin(41ff0a0042),debug(bytes,stderr)
+    http-request set-var(txn.b) req.hdr(none),debug(nothing,stderr)
+    http-request set-var(txn.b) path,debug(out,stdout)
+    http-request set-var(txn.b) str({long}),debug(long,r)
+    http-request return status 200 content-type text/plain lf-string %[var(txn.a)]
+"""
+
+
+def test_debug_shows_values(binary):
+    text = DEBUG.replace("{long}", "x" * 100)
+    with Asked(binary, config(text)) as p:
+        assert get(p.proxy, "/p%20q").endswith("\r\n\r\n/P%20Q")
+        lines = [line for line in p.proxy.text().splitlines() if line.startswith("[debug]")]
+        assert sorted(lines) == sorted([
+            "[debug] source: type=ipv4 <127.0.0.1>", "[debug] : type=sint <12>", "[debug] yes: type=bool <1>", "[debug] bytes: type=bin <A..>",
+            "[debug] out: type=str </p%20q>",
+        ]), lines
+        assert p.ask("show events r").splitlines() == ["[debug] to-ring: type=str </p%20q>", ("[debug] long: type=str <" + "x" * 100)[:64]]
+        assert re.fullmatch(r"<0>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d\d:\d\d \[debug\] : type=str </p%20q>", p.ask("show events buf0")), p.ask("show events buf0")
+        assert "buf0" in p.ask("show events")
+
+
+def test_debug_needs_a_ring_that_stands_above(binary):
+    for ring, fits in ("ring later\n    format raw\n", False), ("", True):
+        text = config(DEBUG.replace("{long}", "x").replace("debug(out,stdout)", "debug(out,later)") + ring if ring else DEBUG.replace("{long}", "x"))
+        with tempfile.NamedTemporaryFile("w") as f:
+            f.write(text.replace("{port}", "1"))
+            f.flush()
+            checked = subprocess.run([binary, "-c", "-f", f.name], capture_output=True, timeout=WAIT)
+            assert (checked.returncode == 0) == fits and (b"later" in checked.stderr) != fits, checked
 
 
 PROXY = """

@@ -41,6 +41,7 @@ void check_run_prepare(const struct check_of *of, struct vars *vars, uint64_t no
 	    .random_state = now_ns ^ (uint64_t)(uintptr_t)of->server,
 	    .count = run_ask_count,
 	    .is_own = run_is_own,
+	    .debug = debug_write,
 	    .client_fd = -1,
 	    .server_fd = -1,
 	    .userdata = b->set,

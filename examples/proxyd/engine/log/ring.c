@@ -620,6 +620,8 @@ int rings_sync(struct rings *rs, struct cfg *cfg, uint64_t now_ns)
 	LIST_FOREACH (r, &rs->list, entry)
 		drop_unwanted(r);
 	link_logs(rs, &cfg->global.logs);
+	for (struct cfg_debug *d = cfg->debugs; d; d = d->next)
+		link_logs(rs, &d->logs);
 	STAILQ_FOREACH (forward, &cfg->forwards, next)
 		link_logs(rs, &forward->logs);
 	if (!STAILQ_EMPTY(&cfg->rings))

@@ -704,18 +704,6 @@ static bool language(const struct conv *c, const struct expr_arg *arg, unsigned 
 	return best.at && give(s, best.at, best.len);
 }
 
-/* debug([PREFIX[,DESTINATION]]): the value passes; not wrong, the words of `e` are a warning. */
-static bool pass(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r, struct sample *s)
-{
-	return true;
-}
-
-static bool check_debug(struct expr_arg *arg, unsigned n, const struct rule_memory *m, struct rule_error *e)
-{
-	rule_fail(e, "debug writes nothing in this version: set a variable, and write it with log-format");
-	return true;
-}
-
 const struct conv convs_text[] = {
     {"add_item", "sSS", SAMPLE_STR, SAMPLE_STR, add_item, 0, check_item, false},
     {"b64dec", "", SAMPLE_STR, SAMPLE_BIN, base64_decode, 0, NULL, false},
@@ -723,7 +711,6 @@ const struct conv convs_text[] = {
     {"bytes", "iI", SAMPLE_BIN, SAMPLE_BIN, bytes, 0, NULL, false},
     {"concat", "SSS", SAMPLE_STR, SAMPLE_STR, concat, 0, check_concat, false},
     {"cut_crlf", "", SAMPLE_STR, SAMPLE_STR, cut_line, 0, NULL, false},
-    {"debug", "SS", SAMPLE_STR, SAMPLE_STR, pass, 0, check_debug, true},
     {"field", "isI", SAMPLE_STR, SAMPLE_STR, pieces, PIECES_FIELD, NULL, false},
     {"hex", "", SAMPLE_BIN, SAMPLE_STR, to_hex, 0, NULL, false},
     {"hex2i", "", SAMPLE_STR, SAMPLE_INT, hex_number, 0, NULL, false},
