@@ -355,7 +355,7 @@ void admin_pause(struct engine *e, const struct frontend *f, bool pause)
 {
 	f->gate->paused = pause;
 	atomic_store(&f->gate->max, pause ? 0 : f->gate->max_before_pause);
-	log_notice("frontend %s: %s", f->name, pause ? "disabled: new connections wait" : "enabled");
+	frontend_tell_paused(f, pause);
 	resume(e);
 }
 
@@ -379,7 +379,7 @@ int admin_shut(struct engine *e, const struct frontend *f)
 	for (size_t i = 0; i < set->n_listeners; i++)
 		if (set->listener[i].frontend == f)
 			set->listener[i].listener->shut = true;
-	log_notice("frontend %s: shut down", f->name);
+	frontend_tell_stopped(f);
 	for (unsigned i = 0; i < e->n_workers; i++)
 		if (worker_post(e->worker[i], close_listeners, f->gate) < 0)
 			return -ENOMEM;

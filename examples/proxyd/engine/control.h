@@ -76,6 +76,15 @@ void server_set_up(struct engine *e, struct server *s, bool up, bool draining, c
 /* What the group is to know of the server now, for all to see. */
 int server_publish(struct engine *e, struct server *s);
 
+/* ---- log/proxy.c ---- */
+
+/* To the daemon's log and the section's. */
+void proxy_tell(const struct set *set, const struct cfg_proxy *p, int level, const char *text);
+void frontend_tell_paused(const struct frontend *f, bool paused);
+void frontend_tell_stopped(const struct frontend *f);
+/* All that are not shut yet. */
+void proxies_tell_stopped(const struct set *set);
+
 /* ---- log/server.c ---- */
 
 /* HAProxy's words, of the field check_desc, too. */

@@ -319,6 +319,8 @@ void engine_drain(struct engine *e)
 	if (e->draining)
 		return;
 	e->draining = true;
+	if (engine_set(e))
+		proxies_tell_stopped(engine_set(e));
 	forwards_drain(e->forwards, loop_clock_ns());
 	peers_drain(e->peers, loop_clock_ns());
 	for (unsigned i = 0; i < e->n_workers; i++)

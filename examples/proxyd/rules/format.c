@@ -9,14 +9,22 @@
 
 #define LOG_EXPR_MAX 4096 /* bytes of an expression with flags */
 
-static bool add_literal(struct format *f, const char *at, size_t len)
+/* At most: each "%" begins a part, and may end a literal. */
+static size_t parts_of(const char *text)
 {
-	if (!len)
-		return true;
-	if (f->n == FORMAT_PARTS_MAX)
-		return false;
-	f->part[f->n++] = (struct format_part){.literal = text_of(at, len)};
-	return true;
+	size_t n = 1;
+
+	while ((text = strchr(text, '%'))) {
+		n += 2;
+		text++;
+	}
+	return n;
+}
+
+static void add_literal(struct format *f, const char *at, size_t len)
+{
+	if (len)
+		f->part[f->n++] = (struct format_part){.literal = text_of(at, len)};
 }
 
 static bool add_expr(struct format *f, const char *text, const struct rule_memory *m,
@@ -26,8 +34,6 @@ static bool add_expr(struct format *f, const char *text, const struct rule_memor
 
 	if (!x)
 		return rule_fail(e, "%s", "");
-	if (f->n == FORMAT_PARTS_MAX)
-		return rule_fail(e, "more than %d parts", FORMAT_PARTS_MAX);
 	if (!expr_parse(text, m, x, rest, e))
 		return false;
 	f->needs |= x->needs;
@@ -71,8 +77,6 @@ static bool read_var(struct format *f, const char **text, unsigned *all, unsigne
 		    "percent sign",
 		    (int)(len > 16 ? 16 : len), *text);
 	}
-	if (f->n == FORMAT_PARTS_MAX)
-		return rule_fail(e, "more than %d parts", FORMAT_PARTS_MAX);
 	*text += len;
 	f->asks_destination |= !strncmp(*text - len, "fi", 2) || !strncmp(*text - len, "fp", 2);
 	f->part[f->n++] = (struct format_part){FORMAT_VAR, .var = var, .flags = flags};
@@ -108,7 +112,7 @@ bool format_parse(const char *text, const struct rule_memory *m, struct format *
 		  struct rule_error *e)
 {
 	char *copy = m->alloc(m->owner, strlen(text) + 1);
-	struct format f = {.part = m->alloc(m->owner, FORMAT_PARTS_MAX * sizeof(*f.part))};
+	struct format f = {.part = m->alloc(m->owner, parts_of(text) * sizeof(*f.part))};
 	unsigned all = 0, flags;
 	const char *at, *begin;
 
@@ -120,8 +124,7 @@ bool format_parse(const char *text, const struct rule_memory *m, struct format *
 			at++;
 			continue;
 		}
-		if (!add_literal(&f, begin, (size_t)(at - begin)))
-			return rule_fail(e, "more than %d parts", FORMAT_PARTS_MAX);
+		add_literal(&f, begin, (size_t)(at - begin));
 		at++;
 		if (*at == '%') {
 			begin = at++; /* one of the two stays */
@@ -135,8 +138,7 @@ bool format_parse(const char *text, const struct rule_memory *m, struct format *
 			return false;
 		begin = at;
 	}
-	if (!add_literal(&f, begin, (size_t)(at - begin)))
-		return rule_fail(e, "more than %d parts", FORMAT_PARTS_MAX);
+	add_literal(&f, begin, (size_t)(at - begin));
 	*ret = f;
 	return true;
 }

@@ -8,8 +8,6 @@
 
 #include "rules/expr.h"
 
-#define FORMAT_PARTS_MAX 128
-
 enum format_kind {
 	FORMAT_TEXT,
 	FORMAT_EXPR,

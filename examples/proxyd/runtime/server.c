@@ -2,6 +2,7 @@
 /* Commands that change servers and frontends. */
 #include "runtime.h"
 
+#include <ctype.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -58,7 +59,7 @@ static bool read_number(struct call *c, const char *word, unsigned long max, uns
 	char *end;
 	unsigned long n = strtoul(word, &end, 10);
 
-	if (!*word || word[0] == '-' || *end || n > max) {
+	if (!isdigit((unsigned char)*word) || *end || n > max) {
 		call_say(c, "\"%s\" is no number from 0 to %lu.\n", word, max);
 		return false;
 	}

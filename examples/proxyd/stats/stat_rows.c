@@ -402,7 +402,7 @@ static void server_row(const struct server *sv, const struct cfg_proxy *p, unsig
 	set(r, STAT_ACT, !sv->backup);
 	set(r, STAT_BCK, sv->backup);
 	set(r, STAT_LASTCHG, age_s(a->changed_ns, now_ns));
-	if (a->cfg && a->cfg->check) {
+	if (a->cfg && a->cfg->check && !a->no_checks) {
 		set(r, STAT_CHKFAIL, a->n_failed);
 		if (a->cfg->observe)
 			set(r, STAT_HANAFAIL, a->n_observed);
@@ -455,7 +455,7 @@ static void sum_servers(const struct backend *b, uint64_t now_ns, struct backend
 
 	*sum = (struct backend_sum){.any = b->n_servers};
 	TAILQ_FOREACH (s, &b->pool->servers, entry) {
-		if (!s->member || !s->up || server_in_maint(s) || server_in_drain(s) || !s->admin.weight)
+		if (!s->member || !s->balanced)
 			continue;
 		if (s->backup) {
 			sum->backup++;

@@ -6,6 +6,7 @@ Those that show are in stats.py, certificates in certs_twin.py.
 """
 import os
 import re
+import signal
 import socket
 import subprocess
 import tempfile
@@ -641,6 +642,32 @@ def test_who_gets_no_new_connections_is_not_counted(binary):
         assert a.row("all/BACKEND", "weight", "act", "bck") == ["5", "0", "1"]
         assert a.proxy.text().count("Running on backup.") == 2, a.proxy.text()
         assert a.proxy.text().count("has no server available!") == 1, a.proxy.text()
+
+
+def test_what_becomes_of_proxies_is_logged(binary):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as log:
+        log.bind(("127.0.0.1", 0))
+        log.settimeout(30)
+        target = f"    log 127.0.0.1:{log.getsockname()[1]} format raw local0\n"
+
+        def said(*lines):
+            for line in lines:
+                assert log.recv(1024).decode().strip() == line, line
+
+        body = "frontend f\n    bind 127.0.0.1:{other}\n    default_backend b\n" + target
+        body += "listen l\n    bind 127.0.0.1:{port}\n    server s 127.0.0.1:1\n" + target
+        with asked(binary, body.replace("{other}", str(free_port())) + "backend b\n    server s 127.0.0.1:1\n" + target) as a:
+            for command, line in (
+                ("disable frontend f", "Paused frontend f."),
+                ("enable frontend f", "Resumed frontend f."),
+                ("disable frontend l", "Paused proxy l."),
+                ("enable frontend l", "Resumed proxy l."),
+                ("shutdown frontend f", "Proxy f stopped (cumulated conns: FE: 0, BE: 0)."),
+            ):
+                a.ask(command)
+                said(line)
+            a.proxy.signal(signal.SIGUSR1)
+            said("Proxy l stopped (cumulated conns: FE: 0, BE: 0).", "Proxy b stopped (cumulated conns: FE: 0, BE: 0).")
 
 
 def test_half_a_command_does_nothing(binary):

@@ -109,18 +109,10 @@ void check_reason(const struct server *s, char *buf, size_t cap)
 /* To the daemon's log, and to those of the section. */
 static void say(const struct backend *b, int level, const char *text)
 {
-	const struct cfg_logs *logs[2] = {NULL, NULL};
-
-	log_msg(level, "%s", text);
-	if (!b)
-		return;
-	logs[0] = b->proxy->set.logs;
-	logs[1] = b->proxy->set.log_global ? &b->set->cfg->global.logs : NULL;
-	for (size_t i = 0; i < 2; i++)
-		if (logs[i])
-			session_log_prepare(logs[i]);
-	log_to_all(b->set->engine->log_fd, b->proxy, b->set->cfg, logs,
-		   &(struct log_message){.level = level, .line = text_of(text, strlen(text))});
+	if (b)
+		proxy_tell(b->set, b->proxy, level, text);
+	else
+		log_msg(level, "%s", text);
 }
 
 void server_note(const struct server *s, int level, const char *format, ...)
