@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-bool errorfile_is_answer(const char *raw, size_t len)
+static bool is_answer(const char *raw, size_t len)
 {
 	return len >= 13 && !memcmp(raw, "HTTP/1.", 7) && raw[8] == ' ' && raw[9] >= '1' && raw[9] <= '5' &&
 	       raw[10] >= '0' && raw[10] <= '9' && raw[11] >= '0' && raw[11] <= '9';
@@ -50,7 +50,7 @@ const char *errorfile_fault(const char *raw, size_t len)
 
 	if (!len)
 		return NULL;
-	if (!errorfile_is_answer(raw, len))
+	if (!is_answer(raw, len))
 		return "is no HTTP answer: it must begin with a line such as \"HTTP/1.1 503 Service Unavailable\", then headers, an "
 		       "empty line and the page";
 	for (; at < end && !is_empty(at, n = line_len(at, (size_t)(end - at))); at += n) {

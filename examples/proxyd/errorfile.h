@@ -8,9 +8,6 @@
 
 #define ERRORFILE_MAX 16384u /* bytes, as in HAProxy's buffer */
 
-/* It begins as one. */
-bool errorfile_is_answer(const char *raw, size_t len);
-
 /* Why it cannot be sent, for a message behind its name; NULL: it can, or it is empty. */
 const char *errorfile_fault(const char *raw, size_t len);
 

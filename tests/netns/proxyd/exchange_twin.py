@@ -12,6 +12,7 @@ import re
 import shutil
 import socket
 import struct
+import tempfile
 import time
 
 from support import Asked, Server, free_port, main, until
@@ -27,7 +28,10 @@ defaults
     timeout connect 200ms
     timeout client 1s
     timeout server 1s
+http-errors e
+    errorfile 404 PAGE
 """
+PAGE = "HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy"
 COUNTED = (
     "stot hrsp_1xx hrsp_2xx hrsp_3xx hrsp_4xx hrsp_5xx hrsp_other dreq dresp ereq econ eresp wredis cli_abrt srv_abrt intercepted lbtot").split()
 NEAR = 0.25  # seconds: what is told apart here is further apart
@@ -90,6 +94,11 @@ CASES = {
     **{
         f"{rule}, and a cookie": ("", f"cookie C insert\n{rule}", [GET], [OK])
         for rule in ("http-request deny", "http-request reject", "http-request return status 200", "http-request redirect location /x")
+    },
+    **{
+        f"{rule} {page}": (f"timeout tarpit 100ms\n{rule} 429 {page}", "", [GET], [OK])
+        for rule in ("http-request return status", "http-request deny deny_status", "http-request tarpit deny_status", "http-response deny deny_status")
+        for page in ("errorfile PAGE", "errorfiles e")
     },
     # attempts
     **{
@@ -171,15 +180,18 @@ def outcomes(binary):
         lines = [f"frontend f{i}", f"bind 127.0.0.1:{ports[i]}", *front.split("\n"), f"default_backend b{i}", f"backend b{i}", *back.split("\n")]
         cookie = " cookie s" if "cookie C" in back else ""
         text += "\n".join(lines) + f"\nserver s 127.0.0.1:{servers[i].port if servers[i] else 1}{cookie}\n"
-    with Asked(binary, text + "listen l\n    bind 127.0.0.1:{port}\n") as a:
-        with concurrent.futures.ThreadPoolExecutor(len(CASES)) as pool:
+    text += "listen l\n    bind 127.0.0.1:{port}\n"
+    with tempfile.NamedTemporaryFile("w") as page:
+        page.write(PAGE)
+        page.flush()
+        with Asked(binary, text.replace("PAGE", page.name)) as a, concurrent.futures.ThreadPoolExecutor(len(CASES)) as pool:
             talks = list(pool.map(talk, ports, (case[2] for case in CASES.values())))
-        logged = lambda i: re.findall(rf"(?m)^f{i} .*", a.proxy.text())
-        until("all is logged", lambda: all(logged(i) for i in range(len(CASES))))
-        rows = list(csv.DictReader(io.StringIO(a.ask("show stat")[2:])))
-        for i in range(len(CASES)):
-            counters = {f"{r['svname']} {n}": r[n] for r in rows if r["pxname"] in (f"f{i}", f"b{i}") for n in COUNTED}
-            yield plain(talks[i][0]), talks[i][1], [plain(g) for g in got[i]], logged(i), counters
+            logged = lambda i: re.findall(rf"(?m)^f{i} .*", a.proxy.text())
+            until("all is logged", lambda: all(logged(i) for i in range(len(CASES))))
+            rows = list(csv.DictReader(io.StringIO(a.ask("show stat")[2:])))
+            for i in range(len(CASES)):
+                counters = {f"{r['svname']} {n}": r[n] for r in rows if r["pxname"] in (f"f{i}", f"b{i}") for n in COUNTED}
+                yield plain(talks[i][0]), talks[i][1], [plain(g) for g in got[i]], logged(i), counters
     for s in servers:
         if s:
             s.stop()

@@ -20,7 +20,6 @@
 #include "engine/name_ask.h"
 #include "engine/rule_run.h"
 #include "engine/rule_store.h"
-#include "errorfile.h"
 #include "rules/unique_id.h"
 
 #define ANSWER_MAX (2 * HTTP_HEAD_MAX)
@@ -131,15 +130,13 @@ size_t http_after_own(struct worker *w, struct client *c, const struct backend *
 	return (size_t)new_len + body_len;
 }
 
-/* The page of a rule; the status in the log is the one it says. */
+/* The page of a rule; the status in the log is the rule's, whatever the page says. */
 static void put_page(struct worker *w, struct exchange *x, const struct answer *a, struct run *r, struct reply *to)
 {
 	if (a->kind == ANSWER_STANDARD)
 		to->len = http_error(w, x, a->status, HTTP_PAGE_KEEPS, r, to->at, to->cap);
 	else
 		reply_put(to, a->page.at, a->page.len);
-	if (errorfile_is_answer(to->at, to->len))
-		x->status = (unsigned)(100 * (to->at[9] - '0') + 10 * (to->at[10] - '0') + to->at[11] - '0');
 	reply_add_fields(to, a, r);
 }
 

@@ -303,10 +303,19 @@ static bool read_condition(struct words *w, struct rule *rule, size_t *ret_word)
 	return false;
 }
 
+static unsigned answer_needs(const struct answer *a)
+{
+	unsigned needs = a ? a->content.needs : 0;
+
+	for (unsigned i = 0; a && i < a->n_headers; i++)
+		needs |= a->header[i].value.needs;
+	return needs;
+}
+
 /* Conditions are another matter: one that asks for what is not there is false. */
 static bool is_there(const struct rule *rule, struct rule_error *e)
 {
-	unsigned needs = rule->expr.needs | rule->format.needs | rule->value.needs;
+	unsigned needs = rule->expr.needs | rule->format.needs | rule->value.needs | answer_needs(rule->answer);
 	bool answers = rule->kind == RULES_RESPONSE || rule->kind == RULES_AFTER_RESPONSE || rule->kind == RULES_TCP_RESPONSE;
 
 	if (answers)
@@ -382,7 +391,7 @@ void rules_find_pages(const struct rules *rules, find_page_fn *find, void *userd
 		a->page = find(userdata, a->pages, a->status, rule->line);
 		a->pages = NULL; /* rules of a defaults section are in many */
 		if (!a->page.len)
-			a->kind = rule->data == VERDICT_RETURN ? ANSWER_COMPOSED : ANSWER_STANDARD;
+			a->kind = ANSWER_COMPOSED;
 	}
 }
 
