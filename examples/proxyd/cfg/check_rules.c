@@ -11,7 +11,7 @@
 /* A check has no client, and no message of HTTP but the answer that it judges. */
 static bool can_be(struct reader *r, size_t i, unsigned needs, unsigned sees)
 {
-	if (!(needs & (EXPR_REQUEST | EXPR_RESPONSE | EXPR_ASKED | EXPR_MESSAGE) & ~sees))
+	if (!(needs & (EXPR_REQUEST | EXPR_RESPONSE | EXPR_ASKED | EXPR_ANSWERED | EXPR_MESSAGE) & ~sees))
 		return true;
 	if (sees)
 		say(r, DIAG_ERROR, i, "this asks a request of HTTP for something: a check has its answer alone to be asked");

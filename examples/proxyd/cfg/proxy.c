@@ -104,6 +104,16 @@ static void kw_hash_type(struct reader *r, size_t first, const void *data)
 	r->proxy->set.hash_type = t;
 }
 
+static void read_hash(struct reader *r, size_t i)
+{
+	const struct expr *x = cfg_read_expr(r, i, word_at(r, i));
+	struct rule_error e = {""};
+
+	if (x && !expr_may_stand(x->needs, EXPR_NOT_BEFORE_ANSWER, &e))
+		say(r, DIAG_ERROR, i, "%s", e.text);
+	r->proxy->set.hash = x;
+}
+
 static void kw_balance(struct reader *r, size_t first, const void *data)
 {
 	static const char *const others[] = {"sticky", "log-hash", NULL};
@@ -127,7 +137,7 @@ static void kw_balance(struct reader *r, size_t first, const void *data)
 		if (!strcmp(name, "random"))
 			read_draws(r, first);
 		else if (!strcmp(name, "hash"))
-			r->proxy->set.hash = cfg_read_expr(r, first + 1, word_at(r, first + 1));
+			read_hash(r, first + 1);
 		else if (!strcmp(name, "rdp-cookie"))
 			r->proxy->set.hash = read_rdp_cookie(r, first, "(mstshash)");
 		else

@@ -352,7 +352,8 @@ static bool open_section(struct reader *r, size_t first, struct section *s)
 		s->word[s->n] = word_at(r, first + s->n);
 	s->reader = (struct acl_reader){
 	    .memory = &s->memory, .acls = &s->rules->acls, .file = keep_file(r),
-	    .bandwidths = r->proxy->kind == CFG_DEFAULTS ? NULL : &s->rules->bandwidths, .read_file = read_file};
+	    .bandwidths = r->proxy->kind == CFG_DEFAULTS ? NULL : &s->rules->bandwidths, .read_file = read_file,
+	    .is_frontend = r->proxy->kind == CFG_FRONTEND};
 	if (r->proxy->kind & CFG_FRONTEND) {
 		if (!r->proxy->slots)
 			r->proxy->slots = keep(r, sizeof(*r->proxy->slots));
@@ -687,11 +688,11 @@ void kw_log_option(struct reader *r, size_t first, const void *data)
 }
 
 static void compile(struct reader *r, const struct rule_memory *m, const char *text,
-		    const struct diag_place *at, struct format *ret)
+		    const struct diag_place *at, unsigned absent, struct format *ret)
 {
 	struct rule_error e = {""};
 
-	if (format_parse(text, m, ret, &e)) {
+	if (format_parse(text, m, ret, &e) && expr_may_stand(ret->needs, absent, &e)) {
 		ret->is_log = ret->has_dashes = true;
 		if (*e.text)
 			diag_add(r->diag, DIAG_WARNING, at->file ? at : &r->proxy->at, "%s", e.text);
@@ -724,13 +725,13 @@ void cfg_compile_formats(struct reader *r, struct cfg_proxy *p)
 			set->log_format		? set->log_format
 			: http && set->http.log ? HTTPLOG
 						: TCPLOG,
-			&set->log_format_at, &f->line);
+			&set->log_format_at, EXPR_NOT_IN_LOG, &f->line);
 	if (set->log_format_sd)
-		compile(r, &m, set->log_format_sd, &set->log_format_sd_at, &f->sd);
+		compile(r, &m, set->log_format_sd, &set->log_format_sd_at, EXPR_NOT_IN_LOG, &f->sd);
 	if (set->error_log_format)
-		compile(r, &m, set->error_log_format, &set->error_log_format_at, &f->error);
+		compile(r, &m, set->error_log_format, &set->error_log_format_at, EXPR_NOT_IN_LOG, &f->error);
 	if (set->unique_id_format)
-		compile(r, &m, set->unique_id_format, &set->unique_id_at, &f->id);
+		compile(r, &m, set->unique_id_format, &set->unique_id_at, EXPR_NOT_BEFORE_ANSWER | EXPR_BACKEND, &f->id);
 	f->id.is_http = true; /* for a field */
 	f->id.has_dashes = false;
 	f->has_sd = set->log_format_sd;
@@ -801,7 +802,8 @@ void kw_use_backend(struct reader *r, size_t first, const void *data)
 		return;
 	sw->at = place_at(r, first);
 	sw->name = keep_word(r, first);
-	if (!format_parse(sw->name, &s.memory, &sw->format, &e)) {
+	if (!format_parse(sw->name, &s.memory, &sw->format, &e) ||
+	    !expr_may_stand(sw->format.needs, EXPR_NOT_BEFORE_ANSWER | EXPR_BACKEND, &e)) {
 		say_error(r, first, &e);
 		return;
 	}

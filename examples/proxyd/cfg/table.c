@@ -214,7 +214,8 @@ void kw_stick(struct reader *r, size_t first, const void *data)
 	if (!s || !m || !rules)
 		return;
 	s->does = *(const unsigned *)data;
-	if (!expr_parse(word_at(r, first), m, &s->key, &rest, &e) || *rest) {
+	if (!expr_parse(word_at(r, first), m, &s->key, &rest, &e) || *rest ||
+	    !expr_may_stand(s->key.needs, s->does & STICK_STORE_RESPONSE ? EXPR_NOT_BEHIND_REQUEST : EXPR_NOT_BEFORE_ANSWER, &e)) {
 		say(r, DIAG_ERROR, first, "%s", *e.text ? e.text : "this is no expression");
 		return;
 	}

@@ -150,7 +150,7 @@ static bool read_sni(struct reader *r, const struct cfg_proxy *p, struct cfg_tls
 			 *e.text ? e.text : "this is no expression");
 		return false;
 	}
-	if (x->needs & ~(EXPR_REQUEST | EXPR_MESSAGE) || (x->needs && p->set.mode == CFG_MODE_TCP)) {
+	if (x->needs & ~(EXPR_REQUEST | EXPR_MESSAGE | EXPR_BACKEND) || (x->needs && p->set.mode == CFG_MODE_TCP)) {
 		diag_add(r->diag, DIAG_ERROR, &t->at,
 			 "sni: \"%s\" is not known yet when a server is connected to%s", t->sni,
 			 p->set.mode == CFG_MODE_TCP ? " in mode tcp" : "");

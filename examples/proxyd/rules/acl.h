@@ -60,6 +60,7 @@ struct acl_reader {
 	struct acls *acls;
 	const char *file; /* that is read; lives as long as the rules; NULL: not known */
 	struct capture_slots *slots; /* NULL: not of a frontend */
+	bool is_frontend; /* and of no backend */
 	struct bandwidth **bandwidths; /* filters of the section; NULL: it has none */
 	acl_read_file_fn *read_file;
 	void *userdata;

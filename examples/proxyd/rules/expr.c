@@ -310,3 +310,20 @@ bool expr_eval_text(const struct expr *x, struct run *r, struct text *ret)
 	*ret = s.text;
 	return true;
 }
+
+bool expr_may_stand(unsigned needs, unsigned absent, struct rule_error *e)
+{
+	unsigned missing = needs & absent;
+
+	if (!missing)
+		return true;
+	if (missing & (EXPR_RESPONSE | EXPR_ANSWERED | EXPR_SAID))
+		return rule_fail(e, absent & EXPR_REQUEST ? "no response is left to be asked here" : "there is no response yet: this belongs in http-response");
+	if (missing & EXPR_SERVER)
+		return rule_fail(e, "no server has answered yet: this belongs in http-response, or in log-format");
+	if (missing & EXPR_BACKEND)
+		return rule_fail(e, "there is no backend yet: this belongs in rules of the backend, or in log-format");
+	if (absent & EXPR_SERVER)
+		return rule_fail(e, "nothing was asked yet when a connection begins");
+	return rule_fail(e, "the request is gone by now: keep what you need of it, with http-request set-var(txn.name)");
+}

@@ -313,14 +313,20 @@ static unsigned answer_needs(const struct answer *a)
 }
 
 /* Conditions are another matter: one that asks for what is not there is false. */
-static bool is_there(const struct rule *rule, struct rule_error *e)
+static bool is_there(const struct rule *rule, const struct acl_reader *r, struct rule_error *e)
 {
 	unsigned needs = rule->expr.needs | rule->format.needs | rule->value.needs | answer_needs(rule->answer);
-	bool answers = rule->kind == RULES_RESPONSE || rule->kind == RULES_AFTER_RESPONSE || rule->kind == RULES_TCP_RESPONSE;
 
-	if (answers)
-		return !(needs & EXPR_REQUEST) || rule_fail(e, "the request is gone by now: keep what you need of it, with http-request set-var(txn.name)");
-	return !(needs & EXPR_RESPONSE) || rule_fail(e, "there is no response yet: this belongs in http-response");
+	switch (rule->kind) {
+	case RULES_CONNECTION:
+	case RULES_SESSION:
+		return expr_may_stand(needs, EXPR_NOT_AT_ACCEPT, e);
+	case RULES_REQUEST:
+	case RULES_CONTENT:
+		return expr_may_stand(needs, EXPR_NOT_BEFORE_ANSWER | (r->is_frontend ? EXPR_BACKEND : 0), e);
+	default:
+		return expr_may_stand(needs, EXPR_NOT_BEHIND_REQUEST, e);
+	}
 }
 
 bool rules_add(struct rules *rules, enum rules_kind kind, const struct acl_reader *r,
@@ -348,7 +354,7 @@ bool rules_add(struct rules *rules, enum rules_kind kind, const struct acl_reade
 		return false;
 	}
 	*ret_word = w.i < n ? w.i : n - 1;
-	if (!is_there(rule, e))
+	if (!is_there(rule, r, e))
 		return false;
 	if (!read_condition(&w, rule, ret_word))
 		return false;

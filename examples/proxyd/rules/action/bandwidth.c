@@ -47,7 +47,10 @@ static bool read_change(struct words *w, struct rule *rule)
 	if (is_number)
 		return rule_read_time(w, &rule->ns) &&
 		       (rule->ns || rule_fail(w->e, "0 is no period"));
-	return rule_read_expr(w, is_limit ? &rule->change->limit : &rule->change->period);
+	if (!rule_read_expr(w, is_limit ? &rule->change->limit : &rule->change->period))
+		return false;
+	rule->expr.needs |= (is_limit ? rule->change->limit : rule->change->period).needs;
+	return true;
 }
 
 bool read_bandwidth(struct words *w, struct rule *rule)

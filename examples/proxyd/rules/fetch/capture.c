@@ -76,7 +76,7 @@ const struct fetch fetches_capture[] = {
     {"capture.req.method", "", SAMPLE_STR, 0, word, WORD_METHOD, NULL},
     {"capture.req.uri", "", SAMPLE_STR, 0, word, WORD_URI, NULL},
     {"capture.req.ver", "", SAMPLE_STR, 0, word, WORD_VERSION, NULL},
-    {"capture.res.hdr", "i", SAMPLE_STR, 0, captured, CAPTURE_RESPONSE, NULL},
+    {"capture.res.hdr", "i", SAMPLE_STR, EXPR_SERVER, captured, CAPTURE_RESPONSE, NULL},
     {"unique-id", "", SAMPLE_STR, 0, unique_id, 0, NULL},
     {NULL, NULL, 0, 0, NULL, 0, NULL},
 };

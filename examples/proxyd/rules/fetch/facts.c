@@ -135,6 +135,20 @@ static bool fact(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 	return false;
 }
 
+/* Of the answer that rules see; in a line of a log of what was sent. */
+static bool status(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r, struct fetch_step *step,
+		   struct sample *ret)
+{
+	struct log_facts facts;
+
+	if (r->response)
+		return give(r->response->status, ret);
+	if (!r->ended)
+		return false;
+	run_facts(r, true, &facts);
+	return give(facts.status, ret);
+}
+
 /* txn.sess_term_state: HAProxy's two letters */
 static bool ending(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r, struct fetch_step *step,
 		   struct sample *ret)
@@ -171,9 +185,9 @@ const struct fetch fetches_facts[] = {
     NUMBER("bytes_in", FACT_BYTES_IN),
     NUMBER("bytes_out", FACT_BYTES_OUT),
     TEXT("capture.res.ver", FACT_ANSWER_VERSION),
-    NUMBER("cur_client_timeout", FACT_CLIENT_TIMEOUT),
-    NUMBER("cur_server_timeout", FACT_SERVER_TIMEOUT),
-    NUMBER("cur_tunnel_timeout", FACT_TUNNEL_TIMEOUT),
+    {"cur_client_timeout", "", SAMPLE_INT, EXPR_BACKEND, fact, FACT_CLIENT_TIMEOUT, NULL},
+    {"cur_server_timeout", "", SAMPLE_INT, EXPR_BACKEND, fact, FACT_SERVER_TIMEOUT, NULL},
+    {"cur_tunnel_timeout", "", SAMPLE_INT, EXPR_BACKEND, fact, FACT_TUNNEL_TIMEOUT, NULL},
     NUMBER("dst_conn", FACT_LISTENER_OPEN),
     NUMBER("fc.timer.handshake", FACT_HANDSHAKE_TIME),
     NUMBER("fc.timer.total", FACT_TOTAL_TIME),
@@ -185,15 +199,17 @@ const struct fetch fetches_facts[] = {
     NUMBER("req.timer.idle", FACT_IDLE_TIME),
     NUMBER("req.timer.queue", FACT_QUEUE_TIME),
     {"request_date", "S", SAMPLE_INT, 0, fact, FACT_REQUEST_DATE, check_unit},
-    {"res.cache_hit", "", SAMPLE_BOOL, 0, cache, 0, NULL},
-    {"res.cache_name", "", SAMPLE_STR, 0, cache, 0, NULL},
-    {"res.comp", "", SAMPLE_BOOL, 0, fact, FACT_COMPRESSED, NULL},
-    TEXT("res.comp_algo", FACT_ALGORITHM),
+    {"res.cache_hit", "", SAMPLE_BOOL, EXPR_SERVER, cache, 0, NULL},
+    {"res.cache_name", "", SAMPLE_STR, EXPR_SERVER, cache, 0, NULL},
+    {"res.comp", "", SAMPLE_BOOL, EXPR_SERVER, fact, FACT_COMPRESSED, NULL},
+    {"res.comp_algo", "", SAMPLE_STR, EXPR_SERVER, fact, FACT_ALGORITHM, NULL},
     NUMBER("res.timer.data", FACT_DATA_TIME),
     NUMBER("res.timer.hdr", FACT_RESPONSE_TIME),
     NUMBER("so_id", FACT_LISTENER_ID),
     TEXT("so_name", FACT_LISTENER_NAME),
+    {"status", "", SAMPLE_INT, EXPR_ANSWERED, status, 0, NULL},
     {"stopping", "", SAMPLE_BOOL, 0, fact, FACT_STOPPING, NULL},
+    {"txn.status", "", SAMPLE_INT, EXPR_ANSWERED, status, 0, NULL},
     {"txn.sess_term_state", "", SAMPLE_STR, 0, ending, 0, NULL},
     NUMBER("txn.timer.total", FACT_TOTAL_TIME),
     NUMBER("txn.timer.user", FACT_USER_TIME),

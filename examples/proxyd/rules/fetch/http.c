@@ -373,7 +373,6 @@ enum {
 	LINE_BASE32_SOURCE,
 	LINE_URL32_SOURCE,
 	LINE_URL32,
-	LINE_STATUS,
 };
 
 static struct text host_of(const struct http_msg *m)
@@ -484,9 +483,6 @@ static bool line(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 	case LINE_BASE32_SOURCE:
 	case LINE_URL32_SOURCE:
 		return hash_and_source(r, f->data == LINE_URL32_SOURCE, ret);
-	case LINE_STATUS:
-		*ret = sample_int(m->status);
-		return true;
 	default:
 		return false;
 	}
@@ -673,9 +669,9 @@ const struct fetch fetches_http[] = {
     {"req.hdr_ip", "SI", SAMPLE_IPV4, EXPR_REQUEST, header_ip, ELEMENTS, NULL},
     {"req.hdr_names", "S", SAMPLE_STR, EXPR_REQUEST, header_names, 0, NULL},
     {"req.hdr_val", "SI", SAMPLE_INT, EXPR_REQUEST, header_number, ELEMENTS, NULL},
-    {"req.proto_http", "", SAMPLE_BOOL, EXPR_REQUEST, is_first, 1, NULL},
+    {"req.proto_http", "", SAMPLE_BOOL, EXPR_ASKED, is_first, 1, NULL},
     {"req.ver", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_VERSION, NULL},
-    {"req_proto_http", "", SAMPLE_BOOL, EXPR_REQUEST, is_first, 1, NULL},
+    {"req_proto_http", "", SAMPLE_BOOL, EXPR_ASKED, is_first, 1, NULL},
     {"req_ver", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_VERSION, NULL},
     {"res.cook", "S", SAMPLE_STR, EXPR_RESPONSE, cookie, 0, NULL},
     {"res.cook_cnt", "S", SAMPLE_INT, EXPR_RESPONSE, cookie_count, 0, NULL},
@@ -696,8 +692,6 @@ const struct fetch fetches_http[] = {
     {"shdr_cnt", "S", SAMPLE_INT, EXPR_RESPONSE, header_count, ELEMENTS, NULL},
     {"shdr_ip", "SI", SAMPLE_IPV4, EXPR_RESPONSE, header_ip, ELEMENTS, NULL},
     {"shdr_val", "SI", SAMPLE_INT, EXPR_RESPONSE, header_number, ELEMENTS, NULL},
-    {"status", "", SAMPLE_INT, EXPR_RESPONSE, line, LINE_STATUS, NULL},
-    {"txn.status", "", SAMPLE_INT, EXPR_RESPONSE, line, LINE_STATUS, NULL},
     {"url", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_URL, NULL},
     {"url32", "", SAMPLE_INT, EXPR_REQUEST, line, LINE_URL32, NULL},
     {"url32+src", "", SAMPLE_BIN, EXPR_REQUEST, line, LINE_URL32_SOURCE, NULL},

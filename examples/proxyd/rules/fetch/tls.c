@@ -29,7 +29,7 @@ static bool check_filter(struct expr_arg *arg, unsigned n, const struct rule_mem
 }
 
 /* clang-format off */
-#define SERVER(name, type, what) {name, "", type, 0, value, TLS_OF_SERVER | (what), NULL}
+#define SERVER(name, type, what) {name, "", type, EXPR_SERVER, value, TLS_OF_SERVER | (what), NULL}
 #define CLIENT(name, type, what) {name, "", type, 0, value, what, NULL}
 #define CERT(prefix, of) \
 	{prefix "_der", "", SAMPLE_BIN, 0, value, (of) | TLS_CERT_DER, NULL}, \
@@ -53,7 +53,7 @@ static bool check_filter(struct expr_arg *arg, unsigned n, const struct rule_mem
 	{prefix "_server_traffic_secret_0", "", SAMPLE_STR, 0, value, (of) | TLS_KEY_SERVER, NULL}
 
 const struct fetch fetches_tls[] = {
-	{"ssl_bc", "", SAMPLE_BOOL, 0, is_tls, TLS_OF_SERVER, NULL},
+	{"ssl_bc", "", SAMPLE_BOOL, EXPR_SERVER, is_tls, TLS_OF_SERVER, NULL},
 	SERVER("ssl_bc_alg_keysize", SAMPLE_INT, TLS_ALG_KEYSIZE),
 	SERVER("ssl_bc_alpn", SAMPLE_STR, TLS_ALPN),
 	SERVER("ssl_bc_cipher", SAMPLE_STR, TLS_CIPHER),
@@ -107,7 +107,7 @@ const struct fetch fetches_tls[] = {
 	CLIENT("ssl_fc_sni", SAMPLE_STR, TLS_SNI),
 	CLIENT("ssl_fc_unique_id", SAMPLE_BIN, TLS_UNIQUE_ID),
 	CLIENT("ssl_fc_use_keysize", SAMPLE_INT, TLS_ALG_KEYSIZE),
-	SERVER("ssl_s_chain_der", SAMPLE_BIN, TLS_OF_PEER | TLS_CERT_CHAIN),
+	CLIENT("ssl_s_chain_der", SAMPLE_BIN, TLS_OF_SERVER | TLS_OF_PEER | TLS_CERT_CHAIN),
 	CERT("ssl_s", TLS_OF_SERVER | TLS_OF_PEER),
 	{NULL, NULL, 0, 0, NULL, 0, NULL},
 };
