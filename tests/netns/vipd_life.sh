@@ -277,6 +277,9 @@ vipd_stop r1
 says r1 "vipd_vrrp does not end: killed" || fail "a stuck process is killed" "$(tail -n 3 "$LAB_DIR/r1/vipd.log")"
 ! has_address r1 $vip || fail "the address goes without vrrp" "$(lab_ip r1 -o addr show dev eth0)"
 good "a stop with a stuck process takes the address back"
+got=$(grep "^INSTANCE" "$LAB_DIR/r1/notified" | tail -n 1)
+[ "$got" = "INSTANCE VI_1 STOP 200" ] || fail "the script hears of the stop all the same" "$got"
+good "scripts hear of a stop that a stuck process did not tell of"
 
 # The owner of an address: it is the interface's own and only one.
 configure r1 255 10.9.0.1/24

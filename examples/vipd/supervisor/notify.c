@@ -96,8 +96,8 @@ static const struct conf_instance *instance_at(const struct supervisor *s, uint3
 	return i;
 }
 
-/* FIFOs and scripts. */
-static void tell_instance(struct supervisor *s, const struct conf_instance *i, const struct msg *m)
+/* FIFOs and scripts. `was`: its state before. */
+static void tell_instance(struct supervisor *s, const struct conf_instance *i, const struct msg *m, int32_t was)
 {
 	enum ha_vrrp_state state = (enum ha_vrrp_state)m->value;
 	bool gone = s->phase == PHASE_RELOAD && state == HA_VRRP_INITIALIZE;
@@ -108,6 +108,8 @@ static void tell_instance(struct supervisor *s, const struct conf_instance *i, c
 	char number[16];
 	const char *const extra[SCRIPT_EXTRA_MAX] = {"INSTANCE", i->name, what, number};
 
+	if (gone && !deleted && was == HA_VRRP_FAULT)
+		return; /* told already */
 	snprintf(number, sizeof(number), "%d", (int)m->extra);
 	fifos_write(s->fifos, FIFO_VRRP, "INSTANCE \"%s\" %s %s\n", i->name, what, number);
 	run_both(s, object(OBJECT_INSTANCE, m->index),
@@ -119,6 +121,7 @@ void notify_instance(struct supervisor *s, const struct msg *m)
 	const struct conf_instance *i = instance_at(s, m->index);
 	enum ha_vrrp_state state = (enum ha_vrrp_state)m->value;
 	struct heard *h = &s->instance[m->index];
+	int32_t was = h->state;
 	char why[256];
 
 	if (!i)
@@ -136,7 +139,7 @@ void notify_instance(struct supervisor *s, const struct msg *m)
 	h->state = m->value;
 	h->why = m->why;
 	h->since = supervisor_now();
-	tell_instance(s, i, m);
+	tell_instance(s, i, m, was);
 }
 
 void notify_priority(struct supervisor *s, const struct msg *m)
@@ -216,6 +219,29 @@ void notify_group(struct supervisor *s, const struct msg *m)
 	fifos_write(s->fifos, FIFO_VRRP, "GROUP \"%s\" %s 0\n", g->name, why_state(state));
 	run_both(s, object(OBJECT_GROUP, m->index), script_of(&g->notify, state), &g->notify.any,
 		 (const char *[SCRIPT_EXTRA_MAX]){"GROUP", g->name, why_state(state), "0"});
+}
+
+static bool goes_on(const struct conf_instance *i, const struct conf *next)
+{
+	for (const struct conf_instance *n = next ? next->instances : NULL; n; n = n->next)
+		if (conf_same_instance(i, n))
+			return true;
+	return false;
+}
+
+/* What a vrrp that died could not say any more: who ends with this stop or reload. */
+void notify_ended(struct supervisor *s, const struct conf *next)
+{
+	struct msg m = {.value = HA_VRRP_INITIALIZE};
+
+	for (const struct conf_instance *i = s->conf->instances; i; i = i->next, m.index++) {
+		m.extra = s->instance[m.index].priority;
+		if (!goes_on(i, next))
+			notify_instance(s, &m);
+	}
+	m = (struct msg){.value = HA_VRRP_INITIALIZE};
+	for (const struct conf_group *g = s->conf->groups; g && !next; g = g->next, m.index++)
+		notify_group(s, &m);
 }
 
 static const struct conf_virtual *virtual_at(const struct supervisor *s, uint32_t index)

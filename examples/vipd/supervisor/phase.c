@@ -270,6 +270,8 @@ void phase_advance(struct supervisor *s)
 		return;
 	supervisor_read(s, ROLE_VRRP); /* their last words */
 	supervisor_read(s, ROLE_HEALTH);
+	if (s->phase == PHASE_STOP || s->phase == PHASE_RELOAD)
+		notify_ended(s, s->next);
 	if (s->phase == PHASE_STOP) {
 		s->phase = PHASE_CLEAR;
 		notify_omega(s);

@@ -157,6 +157,7 @@ void notify_rx_lower(struct supervisor *s, const struct msg *m);
 void notify_states_again(struct supervisor *s); /* to FIFOs, after a reload */
 void notify_remark(struct supervisor *s, uint32_t index, uint32_t remark);
 void notify_group(struct supervisor *s, const struct msg *m);
+void notify_ended(struct supervisor *s, const struct conf *next); /* NULL: all */
 void notify_real(struct supervisor *s, const struct msg *m);   /* MSG_REAL */
 void notify_quorum(struct supervisor *s, const struct msg *m); /* MSG_QUORUM */
 /* supervisor/tables.c: marks tables that the configuration names and another vipd has, and says so */
