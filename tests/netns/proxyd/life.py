@@ -113,14 +113,16 @@ def test_reload_asks_only_who_is_new(binary):
     old, new, tls = Server(echo), free_port(), Server(lambda server, c: server.counted())
     head = "global\n    max-spread-checks 100\nlisten l\n    bind 127.0.0.1:{port}\n    option httpchk\n    default-server check inter 60s\n"
     was = f"    server old 127.0.0.1:{old.port}\n    server tls 127.0.0.1:{tls.port} check-ssl verify none inter 20s\n"
-    with Proxy(binary, config(head + was)) as p:
+    with Asked(binary, config(head + was)) as asked:
+        p, head = asked.proxy, f"global\n    stats socket {asked.path} level admin\n" + head
         until("both are asked", lambda: "l/tls is DOWN" in p.text() and old.count == 1)
-        reload(p, config(head + was.replace("inter 20s", "inter 60s")))
-        until("another rhythm begins soon", lambda: tls.count > 1)
-        asked = tls.count
+        was = was.replace("inter 20s", "inter 60s")
+        reload(p, config(head + was))
+        until("another rhythm begins soon", lambda: tls.count > 1 and not asked.row("l/tls", "check_status")[0].startswith("*"))
+        before = tls.count
         reload(p, config(head + was + f"    server new 127.0.0.1:{new}\n"))
         until("the new one is found dead", lambda: "l/new is DOWN" in p.text())
-        assert (old.count, tls.count) == (1, asked)
+        assert (old.count, tls.count) == (1, before)
 
 
 def test_reload_refuses_a_broken_file(binary):
