@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 
-WAIT = 5  # seconds, for anything
+WAIT = 30  # seconds, for anything
 
 
 def _listen(path):

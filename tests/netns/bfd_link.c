@@ -15,7 +15,7 @@
 
 #define HERE "bl-a"  /* the link is here */
 #define THERE "bl-b" /* frames are seen and packets made here, in the same namespace */
-#define PATIENCE_MS 5000
+#define PATIENCE_MS 30000
 
 static struct rig r, other;
 static struct ha_bfd_link *l;

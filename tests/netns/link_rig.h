@@ -20,7 +20,7 @@
 #define THERE "vl-b" /* frames are seen and made here */
 #define ELSEWHERE "vl-c"
 #define BEYOND "vl-d"
-#define PATIENCE_MS 5000
+#define PATIENCE_MS 30000
 
 static struct rig r;
 static struct ha_vrrp_link *l;

@@ -28,7 +28,7 @@
 #define ELSEWHERE "vm-c"
 #define BEYOND "vm-d"
 #define QUIET_MS 300 /* so long nothing comes: then nothing will */
-#define PATIENCE_MS 5000
+#define PATIENCE_MS 30000
 
 static const uint8_t own_mac[6] = {2, 0, 0, 0, 0, 0x0a}, client_mac[6] = {2, 0, 0, 0, 0, 0x99},
 		     everybody[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
