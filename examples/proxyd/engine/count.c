@@ -278,7 +278,7 @@ void count_session(struct worker *w, const struct session *s)
 {
 	static const struct seeker nowhere;
 	/* who is refused by the frontend's rules never had a backend */
-	bool refused = s->conn.cause.who == 'P' && s->conn.cause.phase == 'R';
+	bool refused = s->conn.cause.who == 'P' && s->conn.cause.phase == 'R' && !session_connected_ns(s);
 	const struct seeker *k = refused ? &nowhere : &s->seeker;
 	struct counters *front = of_frontend(w, s->frontend), *back, *server;
 	const struct counted_bytes counted =
@@ -295,6 +295,8 @@ void count_session(struct worker *w, const struct session *s)
 	if (s->listener)
 		add_bytes(counters_of(s->listener, w->index), in, out);
 	add_cause(w, front, s->listener, k, s->conn.cause.who, s->conn.cause.phase, false, false);
+	if (s->conn.cause.who == 'S' && s->conn.cause.phase == 'D') /* reset by its server: as HAProxy, also a wrong answer */
+		count_both(w, k, COUNT_RESPONSE_ERRORS);
 	if (!k->backend)
 		return;
 	back = counters_of(k->backend->pool->tally, w->index);

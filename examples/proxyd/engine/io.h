@@ -64,6 +64,13 @@ static inline void handle_hurry(const struct handle *h)
 	setsockopt(h->fd, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int)); /* a unix socket has none */
 }
 
+/* Its close is a reset: the peer shall not take what came until then for all there is. */
+static inline void handle_abort(const struct handle *h)
+{
+	if (h->fd >= 0)
+		setsockopt(h->fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
+}
+
 /* No more bytes go to the peer. 0 or -1. */
 static inline int handle_shutdown(const struct handle *h)
 {

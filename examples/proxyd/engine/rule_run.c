@@ -304,6 +304,16 @@ struct server *backend_stick(const struct backend *b, struct run *r, struct rule
 	return to;
 }
 
+bool backend_sticks_answers(const struct backend *b)
+{
+	const struct cfg_stick *stick;
+
+	STAILQ_FOREACH (stick, &b->proxy->rules->sticks, next)
+		if (stick->does & STICK_STORE_RESPONSE)
+			return true;
+	return false;
+}
+
 void backend_stick_response(const struct backend *b, struct run *r, const struct server *server)
 {
 	const struct cfg_stick *stick;

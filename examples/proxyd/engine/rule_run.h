@@ -58,6 +58,7 @@ enum persistence backend_persistence(const struct backend *b, struct run *r);
  */
 struct server *backend_stick(const struct backend *b, struct run *r, struct rule_store *store);
 /* stick store-response */
+bool backend_sticks_answers(const struct backend *b);
 void backend_stick_response(const struct backend *b, struct run *r, const struct server *server);
 /* 1, 2 … in the order of the file, as HAProxy numbers them; 0: it is none of this backend's. */
 unsigned backend_server_id(const struct backend *b, const struct server *server);

@@ -98,6 +98,7 @@ static int pick(struct worker *w, struct seeker *k, const struct server *prefer,
 	struct lb_outcome unused = {
 	    .size = sizeof(unused), .now_ns = w->now_ns, .result = LB_RESULT_ABORTED};
 	uint64_t id, passed[SEEKER_EXCLUDE_MAX + FULL_MAX];
+	bool again;
 	struct lb_picker *picker = p->worker[w->index].picker;
 	const struct pool_worker *other;
 	uint32_t n_sessions = 0;
@@ -128,10 +129,11 @@ static int pick(struct worker *w, struct seeker *k, const struct server *prefer,
 		return -EAGAIN;
 	}
 	k->server = s;
+	again = k->more && k->more->failed == s;
 	if (__builtin_expect(k->more && k->more->failed, 0))
 		count_redispatch(w, k);
 	count_pick(w, k, 1 + n_sessions,
-		   1 + atomic_fetch_add_explicit(&p->n_sessions, 1, memory_order_relaxed), k->server != prefer);
+		   1 + atomic_fetch_add_explicit(&p->n_sessions, 1, memory_order_relaxed), s != prefer && !again);
 	return 0;
 }
 
@@ -151,9 +153,24 @@ int seeker_pick_other(struct worker *w, struct seeker *k)
 }
 
 /* As HAProxy does: who may redispatch and only takes turns goes on to the next server, without a rest. */
+static bool goes_round(const struct backend *b)
+{
+	return b->redispatch && b->rotates && b->pool->n_up > 1;
+}
+
 static int redispatch_after(const struct backend *b)
 {
-	return b->redispatch && b->rotates && b->pool->n_up > 1 ? 1 : b->redispatch;
+	return goes_round(b) ? 1 : b->redispatch;
+}
+
+bool seeker_rests(const struct seeker *k)
+{
+	return !goes_round(k->backend);
+}
+
+enum conn_retry seeker_after_rest(const struct seeker *k)
+{
+	return k->more && k->more->failed ? CONN_REDISPATCH : CONN_RETRY_SAME;
 }
 
 /* No other server could be picked. */
@@ -232,12 +249,14 @@ int seeker_pick_first(struct worker *w, struct seeker *k, struct server *own, bo
 	return pool_queue(p) ? -EAGAIN : pick(w, k, NULL, 0);
 }
 
-void seeker_exclude(struct worker *w, struct seeker *k)
+void seeker_exclude(struct worker *w, struct seeker *k, uint64_t since_ns)
 {
 	struct seeker_more *m = more_of(k);
 
 	if (m && m->n_exclude < SEEKER_EXCLUDE_MAX) /* else it may be tried twice */
 		m->exclude[m->n_exclude++] = (uintptr_t)k->server;
+	if (m)
+		m->queued_ns = w->now_ns - since_ns;
 	seeker_drop_server(w, k, LB_RESULT_CONNECT, 0);
 }
 

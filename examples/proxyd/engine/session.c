@@ -30,11 +30,14 @@ bool session_set_target(struct session *s, const struct endpoint *to)
 	return true;
 }
 
+uint64_t session_served_ns(const struct session *s)
+{
+	return s->store && s->store->served_ns ? s->store->served_ns : s->accepted_ns;
+}
+
 uint64_t session_queued_until_ns(const struct session *s)
 {
-	uint64_t served_ns = s->store && s->store->served_ns ? s->store->served_ns : s->accepted_ns;
-
-	return served_ns + seeker_queued_ns(&s->seeker);
+	return session_served_ns(s) + seeker_queued_ns(&s->seeker);
 }
 
 /* The client's are the frontend's, the others the backend's; put together in `space` if they must. */
@@ -283,6 +286,8 @@ void session_close(struct worker *w, struct session *s)
 	if (session_has_begun(s) && !s->conn.side[CONN_CLIENT].eof)
 		drain(w, s->handle[CONN_CLIENT].fd);
 	close_end(s, CONN_CLIENT);
+	if (s->conn.cause.who == 'C')
+		handle_abort(&s->handle[CONN_SERVER]);
 	spent_leave(w, s);
 	close_end(s, CONN_SERVER);
 	seeker_drop_server(w, &s->seeker,

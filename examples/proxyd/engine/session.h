@@ -119,6 +119,8 @@ static inline uint64_t session_connected_ns(const struct session *s)
 	return s->conn.opened ? s->conn.since_ns : 0;
 }
 
+/* When a server was first looked for. */
+uint64_t session_served_ns(const struct session *s);
 /* When it could have been connected, had it not waited: for the rules that inspect it, and in a queue. */
 uint64_t session_queued_until_ns(const struct session *s);
 

@@ -78,9 +78,9 @@ static void connected(struct worker *w, struct session *s)
 	observe(w, s->seeker.server, OBSERVED_CONNECTED);
 	conn_set_state(&s->conn, CONN_OPEN, w->now_ns);
 	s->conn.side[CONN_SERVER].writable = true;
+	s->inspects_answer = session_inspects_answer(s); /* at once: some rules ask for no bytes */
 	/* What came with the handshake may be in OpenSSL, or behind a SOCKS answer: no event tells of it. */
-	s->conn.side[CONN_SERVER].readable = s->handle[CONN_SERVER].tls || s->seeker.server->socks;
-	s->inspects_answer = session_inspects_answer(s);
+	s->conn.side[CONN_SERVER].readable = s->handle[CONN_SERVER].tls || s->seeker.server->socks || s->inspects_answer;
 	if (s->store && s->store->n_sticks)
 		rule_store_stick(s->store, backend_stick_id(s->seeker.backend, s->seeker.server), w->now_ns);
 	if (s->frontend->proxy->set.logasap && s->frontend->tcplog && !s->logged) {
@@ -147,31 +147,41 @@ static bool same_again(struct worker *w, struct session *s)
 	return e == 0;
 }
 
-/* The attempt failed. True: s->seeker.server is to be tried at once. */
-static bool try_another(struct worker *w, struct session *s, char who, bool rests)
+/* The same for another one, if there is one. */
+static bool another(struct worker *w, struct session *s)
 {
-	enum conn_retry next = seeker_failed(w, &s->seeker, CFG_RETRY_CONNECT);
 	int e;
 
-	handle_close(&s->handle[CONN_SERVER]);
-	if (next == CONN_GIVE_UP) {
-		give_up(w, s, who, 'C');
-		return false;
-	}
-	if (next == CONN_RETRY_SAME && !rests)
-		return same_again(w, s);
-	if (next == CONN_RETRY_SAME) {
-		conn_set_state(&s->conn, CONN_RETRY, w->now_ns);
-		session_arm(w, s);
-		return false;
-	}
-	seeker_exclude(w, &s->seeker);
+	seeker_exclude(w, &s->seeker, session_served_ns(s));
 	e = seeker_pick_other(w, &s->seeker);
 	if (e == -EAGAIN)
 		enqueue(w, s);
 	else if (e < 0)
 		give_up(w, s, 'S', 'C');
 	return e == 0;
+}
+
+static bool move_on(struct worker *w, struct session *s, enum conn_retry next)
+{
+	return next == CONN_RETRY_SAME ? same_again(w, s) : another(w, s);
+}
+
+/* The attempt failed. True: s->seeker.server is to be tried at once. */
+static bool try_another(struct worker *w, struct session *s, char who, bool rests)
+{
+	enum conn_retry next = seeker_failed(w, &s->seeker, CFG_RETRY_CONNECT);
+
+	handle_close(&s->handle[CONN_SERVER]);
+	if (next == CONN_GIVE_UP) {
+		give_up(w, s, who, 'C');
+		return false;
+	}
+	if (rests && (next == CONN_RETRY_SAME || seeker_rests(&s->seeker))) {
+		conn_set_state(&s->conn, CONN_RETRY, w->now_ns);
+		session_arm(w, s);
+		return false;
+	}
+	return move_on(w, s, next);
 }
 
 /* s->seeker.server is set: until connected, connecting, resting, queued or over. */
@@ -259,7 +269,8 @@ void session_connect_event(struct worker *w, struct session *s, uint32_t events)
 
 void session_connect_expired(struct worker *w, struct session *s)
 {
-	if (s->conn.state == CONN_CONNECTING ? try_another(w, s, 's', false) /* the timeout was rest enough */ : same_again(w, s))
+	if (s->conn.state == CONN_CONNECTING ? try_another(w, s, 's', false) /* the timeout was rest enough */
+						: move_on(w, s, seeker_after_rest(&s->seeker)))
 		start(w, s, NULL, 0);
 	session_run(w, s);
 }

@@ -128,6 +128,16 @@ static enum inspection over(struct worker *w, struct session *s, char who, char 
 	return INSPECT_OVER;
 }
 
+/* What the rules have seen has come, and goes nowhere. */
+static enum inspection refuse(struct worker *w, struct session *s, const struct run *r, char who, char phase)
+{
+	s->conn.side[CONN_CLIENT].bytes += r->payload[0].len;
+	s->conn.side[CONN_SERVER].bytes += r->payload[1].len;
+	if (!s->store->switched)
+		s->seeker.backend = NULL; /* none has been chosen */
+	return over(w, s, who, phase);
+}
+
 static void limit(struct worker *w, struct session *s, struct verdict *v)
 {
 	struct session_more *more = session_more(s);
@@ -185,14 +195,14 @@ static enum inspection inspect(struct worker *w, struct session *s, const struct
 		return INSPECT_WAIT;
 	case VERDICT_SILENT_DROP:
 		run_hide_end(fd);
-		break;
+		return refuse(w, s, r, 'P', 'R');
+	case VERDICT_CLOSE:
+		handle_abort(&s->handle[CONN_SERVER]);
+		return refuse(w, s, r, '-', '-');
 	default:
 		break;
 	}
-	if (s->store->switched)
-		return over(w, s, 'P', s->conn.state == CONN_OPEN ? 'D' : 'R');
-	s->seeker.backend = NULL; /* none has been chosen */
-	return over(w, s, 'P', 'R');
+	return refuse(w, s, r, 'P', s->conn.state == CONN_OPEN ? 'D' : 'R');
 }
 
 static const struct cfg_rules *rules_of(const struct backend *b)
@@ -344,7 +354,7 @@ bool session_inspects_answer(const struct session *s)
 {
 	const struct cfg_rules *rules = rules_of(s->seeker.backend);
 
-	return rules && rules->of[RULES_TCP_RESPONSE].first;
+	return rules && (rules->of[RULES_TCP_RESPONSE].first || backend_sticks_answers(s->seeker.backend));
 }
 
 enum inspection session_inspect_answer(struct worker *w, struct session *s)
@@ -361,11 +371,13 @@ enum inspection session_inspect_answer(struct worker *w, struct session *s)
 	prepare(w, s, &view, &r, (struct scratch){scratch, 0, sizeof(scratch)});
 	if (!peek(w, s, CONN_SERVER, &r, &ended))
 		ended = true;
-	if (!r.payload[1].len && !ended)
-		return INSPECT_WAIT;
 	i = inspect(w, s, &rules->of[RULES_TCP_RESPONSE], rules->inspect_answer_ns,
 		    &s->store->inspected_ns[2], &r, ended);
 	s->inspects_answer = i == INSPECT_WAIT;
+	if (i == INSPECT_DONE) {
+		r.ended = true;
+		backend_stick_response(s->seeker.backend, &r, s->seeker.server);
+	}
 	return i;
 }
 

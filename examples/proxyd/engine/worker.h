@@ -360,8 +360,12 @@ int seeker_pick_other(struct worker *w, struct seeker *k);
 /* Its server failed it in this way (enum cfg_retry). Returns what to do now. */
 enum conn_retry seeker_failed(struct worker *w, struct seeker *k, unsigned how);
 
-/* Gives the server back, and will not pick it again. */
-void seeker_exclude(struct worker *w, struct seeker *k);
+/* Is there a rest before the next attempt, and what is that one? */
+bool seeker_rests(const struct seeker *k);
+enum conn_retry seeker_after_rest(const struct seeker *k);
+
+/* Gives the server back, and will not pick it again. A server is looked for since then: all of that was a wait for the next one. */
+void seeker_exclude(struct worker *w, struct seeker *k, uint64_t since_ns);
 
 /* The request has nothing that its algorithm hashes: the servers take turns. */
 void seeker_without_key(struct seeker *k);

@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 
-from support import WAIT, Asked, Proxy, Server, config, free_port, main, read_all, read_head, until
+from support import WAIT, Asked, Proxy, Server, config, free_port, main, read_all, read_head, read_n, until
 from tls_support import Authority, connect
 
 TLS_CONFIG = """
@@ -299,6 +299,49 @@ listen l
         assert ask(p, [b"GOOD morning\n"]) == "GOOD morning"
         assert ask(p, [b"EVIL morning\n"]) == ""
         assert ask(p, [b"no\n"]) == "no"
+
+
+def test_answers_are_judged_from_the_connection_on(binary):
+    """Without inspect-delay by what has come until then: nothing. Each with its end, its state, and who has denied what."""
+
+    def serve(server, c):
+        time.sleep(0.2)
+        c.sendall(b"ab")
+        c.recv(1)
+
+    server = Server(serve)
+    table = "stick-table type string len 20 size 10"
+    cases = (
+        ("tcp-response content reject", b"", "PD", "0", "01"),
+        ("tcp-response content close", b"", "--", "0", "00"),
+        ("tcp-response content close if { res.len gt 0 }", b"ab", "--", "2", "00"),
+        ("tcp-response inspect-delay 9s\n    tcp-response content reject if { res.len gt 0 }", b"", "PD", "2", "01"),
+        ("tcp-response inspect-delay 9s\n    tcp-response content silent-drop if { res.len gt 0 }", None, "PR", "2", "10"),
+        (f"{table}\n    stick store-response str(z)", b"ab", "--", "2", "00"),
+        (f"{table}\n    stick store-response res.payload(0,2)", b"ab", "--", "2", "00"),
+        (f"tcp-response inspect-delay 9s\n    tcp-response content accept if {{ res.len gt 1 }}\n    {table}\n    stick store-response res.payload(0,2)", b"ab", "--", "2", "00"),
+    )
+    ports = [free_port() for _ in cases]
+    text = "global\ndefaults\n    mode tcp\n    log stdout format raw daemon\n    timeout client 20s\n    timeout server 20s\n    timeout connect 20s\n" + "".join(
+        f"listen l{i}\n    bind 127.0.0.1:{'{port}' if not i else ports[i]}\n    log-format \"LINE %b %ts %B\"\n    {rules}\n    server s 127.0.0.1:{server.port}\n" for i, (rules, *_) in enumerate(cases))
+    with Asked(binary, text) as p:
+        ports[0] = p.proxy.port
+        for i, (rules, heard, state, n, denied) in enumerate(cases):
+            with socket.create_connection(("127.0.0.1", ports[i])) as c:
+                c.settimeout(0.6 if heard is None else 30)
+                try:
+                    assert heard is not None or c.recv(1) is None, rules
+                except TimeoutError:
+                    pass
+                if heard is not None:
+                    data = read_n(c, len(heard))
+                    if heard:
+                        c.shutdown(socket.SHUT_WR)
+                    assert data + read_all(c) == heard, (rules, data)
+            until(f"{rules} is logged", lambda: f"LINE l{i} {state} {n}\n" in p.proxy.text())
+            assert "".join(p.row(f"l{i}/BACKEND", "dreq", "dresp")) == denied, rules
+        for i, keys in ((5, ["z"]), (6, []), (7, ["ab"])):
+            assert re.findall(r"key=(\S+) .*server_id=1", p.ask(f"show table l{i}")) == keys, i
 
 
 def test_rdp_cookies_choose(binary):

@@ -266,6 +266,7 @@ static bool obey(struct worker *w, struct exchange *x, const struct verdict *v, 
 		exchange_fail(w, x, 0, 'P', phase);
 		return false;
 	case VERDICT_REJECT:
+	case VERDICT_CLOSE:
 		exchange_fail(w, x, 0, 'P', phase);
 		return false;
 	case VERDICT_REDIRECT:

@@ -38,7 +38,7 @@ static bool move_on(struct worker *w, struct exchange *x, enum conn_retry next)
 		seeker_drop_server(w, &x->seeker, LB_RESULT_CONNECT, 0);
 		e = seeker_pick(w, &x->seeker, last);
 	} else {
-		seeker_exclude(w, &x->seeker);
+		seeker_exclude(w, &x->seeker, x->asked_ns);
 		e = seeker_pick_other(w, &x->seeker);
 	}
 	if (e == -EAGAIN)
@@ -57,7 +57,7 @@ static bool try_another(struct worker *w, struct exchange *x, char who, bool res
 		exchange_fail(w, x, 503, who, 'C');
 		return false;
 	}
-	if (next == CONN_RETRY_SAME && rests) {
+	if (rests && (next == CONN_RETRY_SAME || seeker_rests(&x->seeker))) {
 		exchange_set_state(w, x, EXCHANGE_RETRY);
 		return false;
 	}
@@ -408,7 +408,7 @@ void exchange_expired(struct worker *w, struct exchange *x)
 			start_kept(w, x);
 		break;
 	case EXCHANGE_RETRY:
-		if (move_on(w, x, CONN_RETRY_SAME))
+		if (move_on(w, x, seeker_after_rest(&x->seeker)))
 			start_kept(w, x);
 		break;
 	case EXCHANGE_ASKED:

@@ -174,7 +174,7 @@ static const struct action {
     {"cache-store", IN_RESPONSE, read_unused, run_nothing, 1, 0},
     {"cache-use", IN_REQUEST, read_unused, run_nothing, 1, 0},
     {"capture", IN_HTTP | IN_CONTENT, read_capture, run_capture, 0, 0},
-    {"close", IN_ANSWER, read_nothing, run_verdict, VERDICT_REJECT, 0},
+    {"close", IN_ANSWER, read_nothing, run_verdict, VERDICT_CLOSE, 0},
     {"del-acl", IN_HTTP, read_change_map, run_change_map, CHANGE_DELETE, 0},
     {"del-header", IN_HTTP, read_header, run_header, HEADER_DEL, 0},
     {"del-map", IN_HTTP, read_change_map, run_change_map, CHANGE_DELETE, 0},

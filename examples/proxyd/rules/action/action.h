@@ -20,6 +20,7 @@ enum verdict_kind {
 	VERDICT_DENY,	     /* answer with `status` */
 	VERDICT_TARPIT,	     /* the same, after timeout tarpit */
 	VERDICT_REJECT,	     /* close without an answer */
+	VERDICT_CLOSE,	     /* the same, and nobody is said to have wanted it */
 	VERDICT_SILENT_DROP, /* close without telling the client */
 	VERDICT_REDIRECT,    /* answer with `status` and `location` */
 	VERDICT_RETURN,	     /* answer with `answer` */
