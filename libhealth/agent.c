@@ -12,8 +12,6 @@
 #include "line.h"
 #include "reply.h"
 
-#define NUMBER_DIGITS_MAX 9
-
 struct agent_config {
 	size_t len;
 	char send[HEALTH_AGENT_SEND_MAX];
@@ -58,33 +56,32 @@ struct said {
 	enum health_verdict verdict;
 	enum health_agent_word word; /* of HEALTH_FAIL */
 	struct health_advice advice;
-	char unknown[32]; /* the first word that is none */
+	char unknown[HEALTH_TEXT_MAX]; /* the first word that is none */
 };
 
-/* Reads "N" or "N%": false when it is none. */
-static bool read_number(const char *s, long max, bool *ret_percent, long *ret)
+/* Reads "N" or "N%": false when it is none, or N too large. */
+static bool read_number(const char *s, int64_t max, bool *ret_percent, int64_t *ret)
 {
-	long n = 0;
-	int digits = 0;
+	const char *first = s;
+	int64_t n = 0;
 
-	for (; is_digit((uint8_t)*s); s++) {
-		if (++digits > NUMBER_DIGITS_MAX)
-			return false;
-		n = n * 10 + *s - '0';
-	}
+	for (; is_digit((uint8_t)*s); s++)
+		if (n <= max)
+			n = n * 10 + *s - '0';
 	*ret_percent = *s == '%';
-	s += *ret_percent;
 	*ret = n;
-	return digits && !*s && n <= (*ret_percent ? HEALTH_AGENT_PERCENT_MAX : max);
+	return s > first && !s[*ret_percent] && (*ret_percent || n <= max);
 }
 
 static bool take_weight(struct said *said, const char *s, bool plain)
 {
 	bool percent;
-	long n;
+	int64_t n;
 
-	if (!read_number(s, HEALTH_AGENT_WEIGHT_MAX, &percent, &n) || (plain && !percent))
+	if (!read_number(s, INT32_MAX, &percent, &n) || (plain && !percent) || (!percent && n > HEALTH_AGENT_WEIGHT_MAX))
 		return false;
+	if (n > HEALTH_AGENT_PERCENT_MAX)
+		n = HEALTH_AGENT_PERCENT_MAX;
 	said->advice.weight_kind = percent ? HEALTH_WEIGHT_PERCENT : HEALTH_WEIGHT_ABSOLUTE;
 	said->advice.weight = (int32_t)n;
 	return true;
@@ -93,7 +90,7 @@ static bool take_weight(struct said *said, const char *s, bool plain)
 static bool take_maxconn(struct said *said, const char *s)
 {
 	bool percent;
-	long n;
+	int64_t n;
 
 	if (!read_number(s, INT32_MAX, &percent, &n) || percent)
 		return false;
@@ -134,18 +131,17 @@ static bool take_word(struct said *said, const char *word)
 		return take_weight(said, word + 7, false);
 	if (!strncasecmp(word, "maxconn:", 8))
 		return take_maxconn(said, word + 8);
+	if (is_digit((uint8_t)*word) && strchr(word, '%')) /* of several weights the last one counts, if it is one */
+		said->advice.weight_kind = HEALTH_WEIGHT_NONE;
 	return take_weight(said, word, true);
 }
 
-/* Splits the line at blanks and commas; behind "#" stands a reason for people. */
+/* Splits the line at blanks and commas. A word that begins with "#" is, with all behind it, a reason for people. */
 static const char *read_words(struct said *said, char *line)
 {
 	static const char between[] = " \t,";
-	char *reason = strchr(line, '#');
 
-	if (reason)
-		*reason++ = '\0';
-	while (*(line += strspn(line, between))) {
+	while (*(line += strspn(line, between)) && *line != '#') {
 		char *word = line;
 
 		while (*line && !strchr(between, *line))
@@ -153,9 +149,9 @@ static const char *read_words(struct said *said, char *line)
 		if (*line)
 			*line++ = '\0';
 		if (!take_word(said, word) && !said->unknown[0])
-			snprintf(said->unknown, sizeof(said->unknown), "%.31s", word);
+			snprintf(said->unknown, sizeof(said->unknown), "%.95s", word);
 	}
-	return reason ? reason : "";
+	return *line ? line + 1 + strspn(line + 1, " \t") : "";
 }
 
 void agent_judge(char *line, struct health_probe_io *io)
@@ -166,19 +162,16 @@ void agent_judge(char *line, struct health_probe_io *io)
 	    [HEALTH_FAIL] = HEALTH_CODE_L7STS,
 	};
 	struct said said = {.verdict = HEALTH_NEUTRAL};
-	char whole[HEALTH_TEXT_MAX], text[HEALTH_TEXT_MAX];
-	const char *reason;
+	const char *reason = read_words(&said, line);
+	char text[HEALTH_TEXT_MAX];
 
-	snprintf(whole, sizeof(whole), "%.95s", line);
-	reason = read_words(&said, line);
-	if (said.unknown[0])
-		snprintf(text, sizeof(text), "unknown word '%s'", said.unknown);
-	else
-		snprintf(text, sizeof(text), "%.95s", *reason ? reason : whole);
+	/* A word that is none takes nothing from a verdict beside it (HAProxy: "down tired" is down), and is told where no reason is. */
+	snprintf(text, sizeof(text), "%.95s", said.verdict == HEALTH_FAIL && *reason ? reason : *said.unknown ? said.unknown : reason);
 	io->advice = said.advice;
-	/* A word that is none takes nothing from a verdict beside it (HAProxy: "down tired" is down). */
-	reply_over(io, said.verdict,
-		   said.unknown[0] && said.verdict == HEALTH_NEUTRAL ? HEALTH_CODE_L7RSP : code[said.verdict], said.word, text);
+	if (*said.unknown && said.verdict == HEALTH_NEUTRAL)
+		reply_over(io, HEALTH_NEUTRAL, HEALTH_CODE_L7RSP, HEALTH_AGENT_UNKNOWN, text);
+	else
+		reply_over(io, said.verdict, code[said.verdict], said.word, text);
 }
 
 /* ---- the dialogue ---- */

@@ -34,11 +34,12 @@ extern "C" {
 #define HEALTH_AGENT_WEIGHT_MAX 256 /* of weight:N */
 #define HEALTH_AGENT_PERCENT_MAX 25600
 
-/* The status of a result of HEALTH_FAIL. */
+/* The status of a result of HEALTH_FAIL, and of HEALTH_CODE_L7RSP. */
 enum health_agent_word {
 	HEALTH_AGENT_DOWN = 0,
 	HEALTH_AGENT_FAIL = 1,
 	HEALTH_AGENT_STOPPED = 2,
+	HEALTH_AGENT_UNKNOWN = 3, /* nothing of up or down, and a word that is none: the text */
 };
 
 /* What health_probe_new takes with health_probe_agent(). All is copied. */
@@ -50,8 +51,8 @@ struct health_agent_opts {
 /*
  * The ops of the agent probe, for health_probe_new with a health_agent_opts or NULL. Static; any
  * thread. health_probe_new returns -EINVAL for a value out of its range above, -E2BIG for a field this
- * library does not know, -ENOMEM. A word that is none of the above is passed over, and named in the
- * text with HEALTH_CODE_L7RSP. Source: the HAProxy manual, "agent-check".
+ * library does not know, -ENOMEM. A word that is none of the above is passed over, and the
+ * text if there is no reason; with nothing of up or down beside it: HEALTH_CODE_L7RSP. Source: the HAProxy manual, "agent-check".
  */
 LIBHEALTH_API const struct health_probe_ops *health_probe_agent(void);
 

@@ -114,7 +114,7 @@ void server_tell_none(const struct server *s);
 /* option log-health-checks */
 void server_tell_check(const struct server *s, bool well, bool conditionally);
 /* The same of its agent. */
-void server_tell_agent(const struct server *s, bool well, const char *reason);
+void server_tell_agent(const struct server *s, bool well, bool up, const char *reason);
 
 /* ---- admin.c ---- */
 
@@ -236,8 +236,9 @@ int agent_sync(struct engine *e, struct server *s, const struct cfg_server *c, c
 void agent_result(struct server *s, const struct health_result *r);
 void agent_end(struct server *s);
 
-/* HAProxy's words for a verdict and what libhealth says of it; `word`: its status. */
-void agent_tell(bool down, unsigned word, const char *text, char *buf, size_t cap);
+/* Of a result of libhealth's; `word`: its status. HAProxy's words for what was said, unless nobody has said it. */
+bool agent_is_away(enum health_verdict verdict, enum health_code code, unsigned word);
+void agent_tell(enum health_verdict verdict, unsigned word, const char *text, char *buf, size_t cap);
 
 /* ---- checks.c: how long a check of this interval may take ---- */
 void check_set_timeouts(uint64_t inter_ns, const struct cfg_timeouts *t, struct health_check_opts *o);

@@ -273,33 +273,31 @@ static void set_check(const struct server *s, const struct health_seen *h, struc
 	set(r, STAT_CHECK_HEALTH, health_number(s, h));
 }
 
-/* What an agent said: of up and down, or why it said nothing of them. */
-static void write_agent(const struct health_check_status *c, bool judged, char *buf, size_t cap)
+/* What an agent said, or why it said nothing. */
+static void write_agent(const struct health_check_status *c, bool away, char *buf, size_t cap)
 {
-	if (judged)
-		agent_tell(c->verdict != HEALTH_OK, c->status, c->text, buf, cap);
-	else if (c->verdict == HEALTH_NEUTRAL && c->code == HEALTH_CODE_L7OK)
-		*buf = '\0';
+	if (!away)
+		agent_tell(c->verdict, c->status, c->text, buf, cap);
 	else
-		snprintf(buf, cap, "%s", *c->text ? c->text : c->error ? strerror(c->error) : "");
+		snprintf(buf, cap, "%s", c->code == HEALTH_CODE_L4CON && c->error ? strerror(c->error) : "");
 }
 
 static void set_agent(const struct server *s, struct stat_row *r)
 {
 	struct health_check_status c = {.size = sizeof(c)};
 	struct health_filter_status f = {.size = sizeof(f)};
-	bool judged, silent;
+	bool away, silent;
 
 	if (!s->agent || s->admin.no_agent || health_check_status(s->agent, &c) < 0 || health_check_filter_status(s->agent, &f) < 0)
 		return;
-	judged = c.verdict != HEALTH_NEUTRAL && (c.code == HEALTH_CODE_L7OK || c.code == HEALTH_CODE_L7STS);
-	silent = c.runs && c.verdict == HEALTH_NEUTRAL && c.code == HEALTH_CODE_L7OK; /* of weights or the like it may have spoken */
+	away = !c.runs || agent_is_away(c.verdict, c.code, c.status);
+	silent = !away && c.verdict == HEALTH_NEUTRAL; /* of weights or the like it may have spoken */
 	snprintf(r->agent_status, sizeof(r->agent_status), "%s%s", c.running ? "* " : "", silent ? "CHECKED" : health_code_name(c.code));
-	write_agent(&c, judged, r->last_agent, sizeof(r->last_agent));
+	write_agent(&c, away, r->last_agent, sizeof(r->last_agent));
 	set_text(r, STAT_AGENT_STATUS, r->agent_status);
 	set_text(r, STAT_AGENT_DESC, silent ? "No status change" : check_code_text(c.code));
 	set_text(r, STAT_LAST_AGT, r->last_agent);
-	if (judged)
+	if (!away && !silent)
 		set(r, STAT_AGENT_CODE, 0);
 	set(r, STAT_AGENT_DURATION, c.last_total_ns / MS);
 	set(r, STAT_AGENT_RISE, f.rise);

@@ -387,9 +387,15 @@ def test_what_an_agent_said_is_shown(binary):
             (b"fail\n", "DOWN (agent)", "L7STS", "0", "Layer7 wrong status", "via agent : fail", "0"),
             (b"up\tdrain\n", "DRAIN (agent)", "L7OK", "0", "Layer7 check passed", "via agent : up", "1"),
             (b"ready up\n", "no check", "L7OK", "0", "Layer7 check passed", "via agent : up", "1"),
+            (b"tired down old # to and fro\n", "DOWN (agent)", "L7STS", "0", "Layer7 wrong status", "via agent : down (to and fro)", "0"),
+            (b"up tired # not really\n", "no check", "L7OK", "0", "Layer7 check passed", "via agent : up (tired)", "1"),
+            (b"down#a\n", "no check", "CHECKED", "", "No status change", "agent reports an error : down#a", "1"),
+            (b"up # as ever\n", "no check", "L7OK", "0", "Layer7 check passed", "via agent : up (as ever)", "1"),
         ):
             said[0] = word
             until(f"{word} is shown", lambda: shows(*wanted))
+        said[0] = b"up 30000%\n"
+        until("a great weight is the greatest", lambda: p.row("l/s", "weight") == ["256"])
         assert p.row("l/other", *fields[1:]) == [""] * 7
         agent.stop()
         until("nobody is there", lambda: shows("no check", "L4CON", "", "Layer4 connection problem", "Connection refused", "1"))
@@ -412,6 +418,9 @@ def test_what_changes_an_agents_word_is_logged(binary):
             n = len(p.text())
             said[0] = word
             until(f"{run} and {change} are logged", lambda: run in p.text()[n if change else 0:] and change in p.text()[n if change else 0:])
+        agent.stop()
+        run = 'Agent check for server l/s failed, reason: Layer4 connection problem, info: "Connection refused", check duration: '
+        until("that nobody is there is logged", lambda: re.search(re.escape(run) + r"\d+ms, status: 1/1 UP\.\n", p.text()))
         assert re.search(r"duration: \d+ms, status: 1/1 UP\.\n", p.text()) and re.search(r"duration: \d+ms, status: 0/1 DOWN\.\n", p.text()), p.text()
 
 

@@ -95,47 +95,43 @@ int admin_set_agent(struct engine *e, struct server *s, const struct cfg_addr *a
 	return agent_sync(e, s, a->cfg, &a->backend->proxy->set.timeout);
 }
 
-/* libhealth's text is the reason, or else all that was said. */
-static bool is_reason(const char *text)
+bool agent_is_away(enum health_verdict verdict, enum health_code code, unsigned word)
 {
-	static const char *const words[] = {"up", "down", "fail", "stopped", "ready", "drain", "maint"};
-	size_t len;
-
-	text += strspn(text, " ,.");
-	len = strcspn(text, " ,."); /* a tab has become a full stop */
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (len == strlen(words[i]) && !strncasecmp(text, words[i], len))
-			return false;
-	return *text && !isdigit((unsigned char)*text); /* a weight */
+	return verdict == HEALTH_NEUTRAL && code != HEALTH_CODE_L7OK && !(code == HEALTH_CODE_L7RSP && word == HEALTH_AGENT_UNKNOWN);
 }
 
-void agent_tell(bool down, unsigned word, const char *text, char *buf, size_t cap)
+void agent_tell(enum health_verdict verdict, unsigned word, const char *text, char *buf, size_t cap)
 {
 	static const char *const words[] = {
 	    [HEALTH_AGENT_DOWN] = "down", [HEALTH_AGENT_FAIL] = "fail", [HEALTH_AGENT_STOPPED] = "stopped"};
-	const char *said = down && word < sizeof(words) / sizeof(words[0]) ? words[word] : "up";
-	bool has_reason = is_reason(text);
+	const char *said = verdict != HEALTH_OK && word < sizeof(words) / sizeof(words[0]) ? words[word] : "up";
 
-	text += strspn(text, " ");
-	snprintf(buf, cap, has_reason ? "via agent : %s (%.95s)" : "via agent : %s", said, text);
+	if (verdict == HEALTH_NEUTRAL)
+		snprintf(buf, cap, *text ? "agent reports an error : %.95s" : "%s", text);
+	else
+		snprintf(buf, cap, *text ? "via agent : %s (%.95s)" : "via agent : %s", said, text);
 }
 
 void agent_result(struct server *s, const struct health_result *r)
 {
-	bool down = r->verdict == HEALTH_FAIL || r->verdict == HEALTH_FAIL_NOW;
-	char why[512], told[160];
+	bool down = r->verdict == HEALTH_FAIL || r->verdict == HEALTH_FAIL_NOW, away = agent_is_away(r->verdict, r->code, r->status);
+	char why[512], told[160] = "";
+	const char *info = told;
 
+	take_state(s, r->advice.admin);
 	take_weight(s, &r->advice);
 	if (r->advice.has_maxconn && r->advice.maxconn != s->admin.maxconn)
 		admin_set_maxconn(s->engine, s, r->advice.maxconn);
-	take_state(s, r->advice.admin);
-	agent_tell(down, r->status, r->text, told, sizeof(told));
-	snprintf(why, sizeof(why), ", reason: %s, code: 0, info: \"%s\", check duration: %llums",
-		 check_code_text(down ? HEALTH_CODE_L7STS : HEALTH_CODE_L7OK), told, (unsigned long long)(r->total_ns / CFG_MS));
-	if (s->log_checks && r->verdict != HEALTH_NEUTRAL && r->code != s->agent_code)
-		server_tell_agent(s, !down, why);
-	s->agent_code = r->verdict == HEALTH_NEUTRAL ? HEALTH_CODE_INI : r->code;
+	if (!away)
+		agent_tell(r->verdict, r->status, r->text, told, sizeof(told));
+	else if (r->code == HEALTH_CODE_L4CON && r->error)
+		info = strerror(r->error);
+	snprintf(why, sizeof(why), ", reason: %s%s%s%s%s, check duration: %llums",
+		 check_code_text(away ? r->code : down ? HEALTH_CODE_L7STS : HEALTH_CODE_L7OK), away ? "" : ", code: 0",
+		 *info ? ", info: \"" : "", info, *info ? "\"" : "", (unsigned long long)(r->total_ns / CFG_MS));
+	if (s->log_checks && (away || r->verdict != HEALTH_NEUTRAL) && r->code != s->agent_code)
+		server_tell_agent(s, !down && !away, away ? !s->agent_down : !down, why);
+	s->agent_code = !away && r->verdict == HEALTH_NEUTRAL ? HEALTH_CODE_INI : r->code;
 	take_verdict(s, r->verdict, s->log_checks ? "" : why);
 }
 

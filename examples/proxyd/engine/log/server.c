@@ -178,9 +178,9 @@ static void tell_run(const struct server *s, const char *kind, const char *outco
 	mail(s, LOG_INFO, text);
 }
 
-void server_tell_agent(const struct server *s, bool well, const char *reason)
+void server_tell_agent(const struct server *s, bool well, bool up, const char *reason)
 {
-	tell_run(s, "Agent", well ? "succeeded" : "failed", reason, well, 1, well);
+	tell_run(s, "Agent", well ? "succeeded" : "failed", reason, up, 1, up);
 }
 
 void server_tell_check(const struct server *s, bool well, bool conditionally)
