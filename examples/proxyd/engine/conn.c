@@ -156,9 +156,7 @@ void conn_saw_error(struct conn *c, enum conn_end end)
 	c->sooner = true;
 	s->writable = false;
 	s->readable = !s->eof; /* what came before the break is still to be had */
-	/* An end that said all it had to say and then broke has aborted nothing. */
-	if (!s->eof || c->side[other(end)].pending)
-		set_cause(c, name(end), phase(c));
+	set_cause(c, name(end), phase(c));
 	if (c->state != CONN_OPEN)
 		c->state = CONN_OVER; /* a client that is gone needs no server */
 }

@@ -76,6 +76,10 @@ static void serve(struct worker *w, struct session *s, bool watched)
 		return;
 	}
 	session_dispatch(w, s, w->scratch, n > 0 ? (size_t)n : 0);
+	if (client->eof && s->seeker.backend->proxy->set.http.aborts_on_close && s->conn.state < CONN_OPEN && s->on != SESSION_ON_DEAD) {
+		end_session(w, s, 'C', s->conn.state == CONN_QUEUED ? 'Q' : 'C');
+		return;
+	}
 	if (s->on == SESSION_ON_DEAD || (!watched && !watch_client(w, s)))
 		return;
 	session_run(w, s);

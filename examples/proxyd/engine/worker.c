@@ -282,7 +282,9 @@ static void session_event(struct worker *w, struct session *s, enum conn_end end
 		return; /* of a socket that was closed in this turn */
 	}
 	mark_events(side, events);
-	if (end == CONN_CLIENT && client_gave_up(s))
+	if (end == CONN_CLIENT && events & EPOLLERR && s->conn.state < CONN_OPEN) /* reset: nobody waits for the server */
+		conn_end(&s->conn, 'C', 'D');
+	else if (end == CONN_CLIENT && client_gave_up(s))
 		conn_end(&s->conn, 'C', s->conn.state == CONN_QUEUED ? 'Q' : 'C');
 	if (!s->bulk)
 		session_run(w, s);

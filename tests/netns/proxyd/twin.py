@@ -11,11 +11,12 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import sys
 import threading
 import time
 
-from support import WAIT, Proxy, Server, config, echo, free_port, main, named, read_all, read_n, until
+from support import WAIT, Asked, Proxy, Server, config, echo, free_port, main, named, read_all, read_n, until
 
 
 def test_roundrobin_is_exact(binary):
@@ -403,6 +404,98 @@ def test_redispatch_finds_another_server(binary):
     )
     with Proxy(binary, config(body)) as p:
         assert [p.ask() for _ in range(6)] == ["alive"] * 6
+
+
+ABORTS = """
+listen l
+    bind 127.0.0.1:{port}
+    log stdout format raw daemon
+    log-format "LINE %ts"
+    server s 127.0.0.1:{server}
+"""
+
+
+def reset(s):
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.close()
+
+
+def test_who_aborts_is_told_and_counted(binary):
+    """A server hears of a client's reset by a reset: what came until then is not all there was."""
+    heard = []
+
+    def serve(server, c):
+        word = c.recv(1)
+        if word == b"r":
+            reset(c)
+            return
+        if word == b"h":  # the client has ended what it says, and goes while it is answered
+            c.recv(1)
+            while True:
+                c.sendall(b"x" * 1000)
+                time.sleep(0.02)
+        try:
+            heard.append(c.recv(1))
+        except ConnectionResetError:
+            heard.append("reset")
+
+    server = Server(serve)
+    with Asked(binary, config(ABORTS, server=server.port)) as p:
+        for n, (word, state, counted) in enumerate(((b"x", "CD", "100"), (b"r", "SD", "111"), (b"h", "CD", "211")), 1):
+            with p.proxy.connect() as c:
+                c.sendall(word)
+                if word == b"r":
+                    assert read_all(c) == b""
+                elif word == b"h":
+                    c.shutdown(socket.SHUT_WR)
+                    assert c.recv(1000)
+                else:
+                    until("the server is there", lambda: server.open)
+                    time.sleep(0.1)
+                    reset(c)
+            until(f"{word} is logged", lambda: p.proxy.text().count("LINE ") == n)
+            assert p.proxy.text().split("LINE ")[-1][:2] == state, (word, p.proxy.text())
+            for name in ("s", "BACKEND"):
+                assert "".join(p.row(f"l/{name}", "cli_abrt", "srv_abrt", "eresp")) == counted, (word, name)
+        assert heard == ["reset"], heard
+
+
+def test_a_client_that_resets_is_not_connected_for(binary):
+    full = socket.socket()
+    full.bind(("127.0.0.1", 0))
+    full.listen(0)
+    waits = [socket.socket() for _ in range(2)]
+    for s in waits:
+        s.setblocking(False)
+        s.connect_ex(full.getsockname())
+    text = config(ABORTS, server=full.getsockname()[1]).replace("timeout connect 2s", "timeout connect 60s")
+    with Proxy(binary, text) as p:
+        c = p.connect()
+        c.sendall(b"x")
+        time.sleep(0.2)
+        reset(c)
+        until("it is logged", lambda: "LINE CD" in p.text())
+
+
+def test_the_same_server_again_is_no_choice(binary):
+    """A redispatch that finds no other rests, and chooses nothing. Weight 0 is not active."""
+    text = config("""
+listen l
+    bind 127.0.0.1:{port}
+    log stdout format raw daemon
+    log-format "LINE %Tt"
+    retries 1
+    option redispatch
+    server s 127.0.0.1:9
+    server zero 127.0.0.1:9 weight 0
+""")
+    with Asked(binary, text) as p:
+        with p.proxy.connect() as c:
+            c.sendall(b"x")
+            assert read_all(c) == b""
+        until("it is logged", lambda: "LINE " in p.proxy.text())
+        assert int(re.search(r"LINE (\d+)", p.proxy.text())[1]) > 900, p.proxy.text()
+        assert p.row("l/BACKEND", "act", "lbtot") == ["1", "1"], p.ask("show stat")
 
 
 def test_redispatch_of_round_robin_is_at_the_first_retry(binary):
