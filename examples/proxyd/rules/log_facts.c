@@ -26,39 +26,33 @@ static void put_string(struct log_writer *w, const char *text)
 	log_put(w, text, strlen(text));
 }
 
-/* Of a message: what could break a line, or what reads it, as "#" and two digits. */
-static void put_encoded(struct log_writer *w, struct text t, const char *also)
+static void put_escaped(struct log_writer *w, const char *c)
 {
+	if (strchr("\"\\]", *c) && *c)
+		log_put(w, "\\", 1);
+	log_put(w, c, 1);
+}
+
+/* `encode`, of a message: what could break a line, or what reads it, is "#" and two digits; what is left may be escaped. */
+static void put_content(struct log_writer *w, struct text t, unsigned flags, const char *encode)
+{
+	if (!encode && !(flags & LOG_ESCAPE)) {
+		log_put(w, t.at, t.len);
+		return;
+	}
 	for (size_t i = 0; i < t.len; i++) {
 		unsigned char c = (unsigned char)t.at[i];
 		char hex[4];
 
-		if (c >= 0x20 && c < 0x7f && !strchr(also, c)) {
-			log_put(w, t.at + i, 1);
-		} else {
+		if (encode && (c < 0x20 || c >= 0x7f || strchr(encode, c))) {
 			snprintf(hex, sizeof(hex), "#%02X", c);
 			log_put(w, hex, 3);
+		} else if (flags & LOG_ESCAPE) {
+			put_escaped(w, t.at + i);
+		} else {
+			log_put(w, t.at + i, 1);
 		}
 	}
-}
-
-static void put_escaped(struct log_writer *w, struct text t)
-{
-	for (size_t i = 0; i < t.len; i++) {
-		if (strchr("\"\\]", t.at[i]) && t.at[i])
-			log_put(w, "\\", 1);
-		log_put(w, t.at + i, 1);
-	}
-}
-
-static void put_content(struct log_writer *w, struct text t, unsigned flags, const char *encode)
-{
-	if (flags & LOG_ESCAPE)
-		put_escaped(w, t);
-	else if (encode)
-		put_encoded(w, t, encode);
-	else
-		log_put(w, t.at, t.len);
 }
 
 /* `encode`: characters that are encoded, too; NULL: nothing is. */
@@ -126,7 +120,7 @@ static void put_address(struct log_writer *w, const struct run_end *e, unsigned 
 	} else if (flags & LOG_HEX) {
 		for (size_t i = 0; i < n; i++)
 			snprintf(text + 2 * i, 3, "%02X", e->address.ip[i]);
-		put_words(w, text, flags);
+		log_put(w, text, 2 * n); /* a number: never in quotes */
 	} else {
 		inet_ntop(n == 4 ? AF_INET : AF_INET6, e->address.ip, text, sizeof(text));
 		put_words(w, text, flags);

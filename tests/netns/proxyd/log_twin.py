@@ -281,6 +281,15 @@ def test_every_variable(binary):
     ])
 
 
+def test_what_came_is_encoded_before_it_is_escaped(binary):
+    logged(binary, """
+    capture request header X-A len 9
+    log-format "LOG %{+E}HU|%{+Q,+E}hrl|%{+E}hr|%{+Q,+X}ci|%{+Q,+X}fi|%[http_first_req]"
+""", [('GET /a"\\]b HTTP/1.1', 'X-A: q"\\]z')], [
+        r'LOG /a#22\\\\\\]b\|"q#22\\\\\\]z"\|\{q#22\\\\\\]z\}\|7F000001\|7F000001\|1',
+    ])
+
+
 def test_errors_are_told_apart(binary):
     for option, count in (("", 3), ("    option dontlog-normal\n", 1)):
         server = Server(web)

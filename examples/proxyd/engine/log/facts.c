@@ -323,6 +323,7 @@ void exchange_run_facts(struct exchange_view *v, const struct endpoint *from,
 	if (fd >= 0)
 		r->destination = run_destination(to, fd);
 	r->ended = true;
+	r->first_request = v->x->client && !v->x->client->not_first;
 	run_know_client(r, v->store);
 	if (v->x->client)
 		r->client_fd = v->x->client->h.fd;
