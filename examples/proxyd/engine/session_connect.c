@@ -84,7 +84,8 @@ static void connected(struct worker *w, struct session *s)
 	if (s->store && s->store->n_sticks)
 		rule_store_stick(s->store, backend_stick_id(s->seeker.backend, s->seeker.server), w->now_ns);
 	if (s->frontend->proxy->set.logasap && s->frontend->tcplog && !s->logged) {
-		s->logged = !s->frontend->proxy->set.dontlog_normal; /* it may still end badly */
+		/* what dontlog-normal leaves out may still end badly */
+		s->logged = !s->frontend->proxy->set.dontlog_normal || s->seeker.attempts.failures;
 		session_log(w, s, true);
 	}
 }

@@ -81,6 +81,7 @@ CASES = {
     "a client that is reset": ("", "option http-buffer-request", [PART, 0.2, RESET], []),
     # the log
     "logged at the end alone": ("option logasap\noption dontlog-normal", "", [GET], [LONG, 0.2, FIN]),
+    "logged early, and no second time": ("option logasap\noption dontlog-normal", "", [GET], [b"HTTP/1.1 503 Busy\r\nContent-Length: 1\r\n\r\nx"]),
     "logged early": ("option logasap", "", [GET], [LONG, 0.2, FIN]),
     # rules that answer
     **{

@@ -470,5 +470,6 @@ void exchange_log(struct worker *w, struct exchange *x, bool early)
 
 	if (!x->logged && c->frontend->httplog)
 		http_log(&v, &c->from, &c->to, c->h.fd);
-	x->logged |= early && !c->frontend->proxy->set.dontlog_normal; /* it may still end badly */
+	/* what dontlog-normal leaves out may still end badly */
+	x->logged |= early && (!c->frontend->proxy->set.dontlog_normal || is_error(x->cause, &x->seeker.attempts, x->status));
 }
