@@ -6,6 +6,7 @@ error and harms nobody, limits hold. Everything is in a network namespace of its
 import json
 import os
 import pathlib
+import signal
 import socket
 import stat
 import subprocess
@@ -263,6 +264,19 @@ def nonsense():
     crowd[0].result("status")
 
 
+def silence(client):
+    """A process that is stuck is waited for once: what was known before is shown, until it answers again."""
+    vrrp = int(pathlib.Path("r").read_text())
+    sent = lambda: client.result("status")["instances"] and client.result("show")["instances"][0]["counters"]["adverts_sent"]
+    os.kill(vrrp, signal.SIGSTOP)
+    try:
+        before = {sent() for _ in range(4)}
+    finally:
+        os.kill(vrrp, signal.SIGCONT)
+    assert len(before) == 1 and pathlib.Path("log").read_text().count("vipd_vrrp does not say what it knows") == 1, before
+    wait_for("adverts again", lambda: sent() > max(before))
+
+
 def main(vipd):
     with tempfile.TemporaryDirectory() as name:
         os.chdir(name)
@@ -293,6 +307,7 @@ def main(vipd):
             orders(client)
             backend(client)
             nonsense()
+            silence(client)
             assert client.result("status")["processes"]
         except BaseException:
             sys.stderr.write(pathlib.Path("log").read_text()[-3000:])

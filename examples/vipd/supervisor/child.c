@@ -112,8 +112,7 @@ void child_start(struct supervisor *s, enum role role)
 	c->pid = pid;
 	if (pid_file_of(s, role))
 		pidfile_write(pid_file_of(s, role), -1, pid);
-	if (role == ROLE_VRRP)
-		fresh_ask_again(s);
+	fresh_begins(s, role);
 }
 
 static bool has_bfd_check(const struct conf *c)

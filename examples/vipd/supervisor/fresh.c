@@ -21,8 +21,14 @@ static void serve(struct supervisor *s)
 
 static void on_timer(struct loop *l, void *userdata)
 {
-	log_debug("a process did not say what it knows: what was known before is shown");
-	serve(userdata);
+	struct supervisor *s = userdata;
+	struct fresh *f = &s->fresh_waiters;
+
+	for (int r = 0; r < N_ROLES; r++)
+		if (f->pending & 1u << r)
+			log_warn("%s does not say what it knows: what was known before is shown", role_name((enum role)r));
+	f->silent |= f->pending;
+	serve(s);
 }
 
 int fresh_init(struct supervisor *s)
@@ -35,14 +41,26 @@ static unsigned whom_to_ask(const struct supervisor *s)
 {
 	unsigned roles = s->child[ROLE_VRRP].wanted ? 1u << ROLE_VRRP : 0;
 
-	return s->conf->n_virtuals && s->child[ROLE_KERNEL].pid ? roles | 1u << ROLE_KERNEL : roles;
+	if (s->conf->n_virtuals && s->child[ROLE_KERNEL].pid)
+		roles |= 1u << ROLE_KERNEL;
+	return roles & ~s->fresh_waiters.silent;
+}
+
+static void ask(struct supervisor *s, unsigned roles)
+{
+	for (int r = 0; r < N_ROLES; r++)
+		if (roles & 1u << r)
+			child_tell(s, (enum role)r, MSG_STATS, 0);
 }
 
 /* A vrrp that is being replaced does not answer: its successor is asked again. */
-void fresh_ask_again(struct supervisor *s)
+void fresh_begins(struct supervisor *s, enum role role)
 {
-	if (s->fresh_waiters.pending & 1u << ROLE_VRRP)
-		child_tell(s, ROLE_VRRP, MSG_STATS, 0);
+	struct fresh *f = &s->fresh_waiters;
+
+	f->silent &= ~(1u << role);
+	if (role == ROLE_VRRP)
+		ask(s, f->pending & 1u << role);
 }
 
 void fresh_ask(struct supervisor *s, fresh_fn *fn, void *userdata)
@@ -60,15 +78,14 @@ void fresh_ask(struct supervisor *s, fresh_fn *fn, void *userdata)
 		return; /* asked already */
 	f->pending = roles;
 	loop_arm(f->timer, loop_clock_ns() + PATIENCE_NS);
-	fresh_ask_again(s);
-	if (roles & 1u << ROLE_KERNEL)
-		child_tell(s, ROLE_KERNEL, MSG_STATS, 0);
+	ask(s, roles);
 }
 
 void fresh_arrived(struct supervisor *s, enum role from)
 {
 	struct fresh *f = &s->fresh_waiters;
 
+	f->silent &= ~(1u << from);
 	f->pending &= ~(1u << from);
 	if (!f->pending && f->n)
 		serve(s);

@@ -46,6 +46,7 @@ struct fresh {
 	} waiter[FRESH_WAITERS_MAX];
 	size_t n;
 	unsigned pending; /* bits of enum role: who has not answered yet */
+	unsigned silent;  /* likewise: who did not answer in time, and is not waited for until he does */
 	struct loop_source *timer;
 };
 
@@ -142,7 +143,7 @@ void reload_timer_free(struct reload_timer *t);
 int fresh_init(struct supervisor *s);
 /* Calls `fn` when vrrp and kernel have written down what they know, or do not answer: perhaps at once. */
 void fresh_ask(struct supervisor *s, fresh_fn *fn, void *userdata);
-void fresh_ask_again(struct supervisor *s);
+void fresh_begins(struct supervisor *s, enum role role); /* a successor of one that may have been asked */
 void fresh_arrived(struct supervisor *s, enum role from);
 void fresh_forget(struct supervisor *s, const void *userdata);
 
