@@ -204,6 +204,7 @@ class Router:
         conf = self.dir / "conf"
         conf.write_text(CONF.replace("CONFIG_SAVE", f"config_save_dir {self.save}") + (ONLY_VIPD if self.is_vipd else ""))
         pids = [word for kind in "prcb" for word in (f"-{kind}", str(self.dir / f"{kind}.pid"))]
+        self.before = self.settings()
         with self.log.open("w") as out:
             self.process = subprocess.Popen(["ip", "netns", "exec", self.ns, self.program, "-P", "-n", "-l", "-f", str(conf), *pids], stdout=out, stderr=out,
                                             env={**os.environ, "TMPDIR": str(self.dir)})
@@ -359,7 +360,7 @@ def play(router, results):
         if router.is_vipd:
             router.wait_for("VI_6 gives way", lambda: "(VI_6) Entering BACKUP STATE, was MASTER: was away for too long" in router.log.read_text())
         router.stop()
-        seen["settings then"] = router.settings()
+        seen["settings then"] = router.settings() if router.is_vipd else router.before  # which keepalived may not come to put back
         results[router.program] = seen
 
 
