@@ -5,11 +5,13 @@
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 struct regex {
 	pcre2_code *code;
 	pcre2_match_context *limits;
+	bool is_compiled; /* to machine code */
 };
 
 static void free_regex(void *object)
@@ -47,7 +49,7 @@ static struct regex *new_regex(const char *pattern, bool ignore_case, struct rul
 	}
 	pcre2_set_match_limit(re->limits, REGEX_STEPS_MAX);
 	pcre2_set_heap_limit(re->limits, 1024);		 /* KiB */
-	pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE); /* without it: slower */
+	re->is_compiled = pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE) == 0; /* without it: slower */
 	return re;
 }
 
@@ -63,15 +65,53 @@ const struct regex *rule_regex(const struct rule_memory *m, const char *pattern,
 	return re;
 }
 
+/* ---- Where a match writes what it found: one place for a thread, as lists try thousands on one text ---- */
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t place;
+static int place_error;
+
+static void free_place(void *m)
+{
+	pcre2_match_data_free(m);
+}
+
+static void make_place_key(void)
+{
+	place_error = pthread_key_create(&place, free_place);
+}
+
+/* NULL: no memory. */
+static pcre2_match_data *match_data(void)
+{
+	pcre2_match_data *m;
+
+	if (pthread_once(&once, make_place_key) || place_error)
+		return NULL;
+	m = pthread_getspecific(place);
+	if (m)
+		return m;
+	m = pcre2_match_data_create(REGEX_GROUPS, NULL);
+	if (m && pthread_setspecific(place, m)) {
+		pcre2_match_data_free(m);
+		return NULL;
+	}
+	return m;
+}
+
 static bool match_from(const struct regex *re, struct text t, size_t from, struct text *group)
 {
-	pcre2_match_data *m = pcre2_match_data_create(REGEX_GROUPS, NULL);
+	PCRE2_SPTR subject = (PCRE2_SPTR)(t.at ? t.at : "");
+	pcre2_match_data *m = match_data();
 	const PCRE2_SIZE *at;
 	int n;
 
 	if (!m)
 		return false;
-	n = pcre2_match(re->code, (PCRE2_SPTR)(t.at ? t.at : ""), t.len, from, 0, m, re->limits);
+	if (re->is_compiled) /* what pcre2_match() looks at before it does the same is right here */
+		n = pcre2_jit_match(re->code, subject, t.len, from, 0, m, re->limits);
+	else
+		n = pcre2_match(re->code, subject, t.len, from, 0, m, re->limits);
 	at = pcre2_get_ovector_pointer(m);
 	for (int i = 0; group && n >= 0 && i < REGEX_GROUPS; i++) {
 		bool set = (!n || i < n) && at[2 * i] != PCRE2_UNSET && at[2 * i] <= at[2 * i + 1];
@@ -79,7 +119,6 @@ static bool match_from(const struct regex *re, struct text t, size_t from, struc
 		group[i] =
 		    set ? text_of(t.at + at[2 * i], at[2 * i + 1] - at[2 * i]) : text_of(NULL, 0);
 	}
-	pcre2_match_data_free(m);
 	return n >= 0;
 }
 
