@@ -717,6 +717,7 @@ struct cfg_global {
 	bool no_splice;		/* nosplice */
 	unsigned compression_level; /* tune.comp.maxlevel; 0: 1 */
 	unsigned vars_max[CFG_VAR_SCOPES]; /* bytes of variables, by enum var_scope; 0: any number */
+	unsigned pattern_memory; /* tune.pattern.cache-size */
 	int nap_us;		/* tune.coalesce-us: -1 automatic, 0 off, else the longest nap */
 	unsigned spread_checks; /* percent */
 	uint64_t max_spread_ns; /* max-spread-checks; 0: none */

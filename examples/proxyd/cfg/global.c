@@ -518,6 +518,7 @@ const struct keyword cfg_keywords_global[] = {
     {"tune.http.maxhdr", 0, 1, 1, kw_maxhdr, NULL, "NUMBER"},
     {"tune.listener.multi-queue", 0, 1, 1, kw_global_flag, OFFSET(multi_queue), "on|off"},
     {"tune.maxrewrite", 0, 1, 1, kw_bytes, OFFSET(maxrewrite), "BYTES"},
+    {"tune.pattern.cache-size", 0, 1, 1, kw_number, OFFSET(pattern_memory), "TEXTS"},
     {"tune.pipesize", 0, 1, 1, kw_tcp_buffer, OFFSET(pipe_size), "BYTES"},
     {"tune.rcvbuf.client", 0, 1, 1, kw_tcp_buffer, OFFSET(tcp_client.receive_buffer), "BYTES"},
     {"tune.rcvbuf.server", 0, 1, 1, kw_tcp_buffer, OFFSET(tcp_server.receive_buffer), "BYTES"},

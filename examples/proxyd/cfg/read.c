@@ -8,6 +8,7 @@
 #include "cfg/access.h"
 #include "cfg/names.h"
 #include "cfg/rules.h"
+#include "rules/pattern_memory.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -773,6 +774,7 @@ int cfg_load(const struct cfg_load_opts *o, struct diag *d, struct cfg **ret)
 	c->global.uid = c->global.gid = -1;
 	c->global.unix_bind = (struct cfg_access)CFG_ACCESS_DEFAULT;
 	c->global.nap_us = -1;
+	c->global.pattern_memory = PATTERN_MEMORY_SIZE;
 	c->global.multi_queue = true;
 	c->tls_store = tls_store_new();
 	r.no_memory = !c->tls_store || !cfg_at_end(c, end_store, c->tls_store);

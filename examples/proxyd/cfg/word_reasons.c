@@ -109,7 +109,6 @@ static const struct {
 	{"tune.maxaccept", "it is about how HAProxy works inside"},
 	{"tune.maxpollevents", "it is about how HAProxy works inside"},
 	{"tune.memory.hot-size", "it is about how HAProxy works inside"},
-	{"tune.pattern.cache-size", "what expressions matched is not kept"},
 	{"tune.peers.max-updates-at-once", "what waits for a peer is limited by its bytes"},
 	{"tune.pool-high-fd-ratio", "it is about how HAProxy works inside"},
 	{"tune.pool-low-fd-ratio", "it is about how HAProxy works inside"},

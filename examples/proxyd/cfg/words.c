@@ -541,7 +541,7 @@ const struct cfg_word cfg_words_global[] = {
 	{"tune.maxpollevents", WORD_HARMLESS, 0},
 	{"tune.maxrewrite", 0, 0},
 	{"tune.memory.hot-size", WORD_HARMLESS, 0},
-	{"tune.pattern.cache-size", WORD_HARMLESS, 0},
+	{"tune.pattern.cache-size", 0, 0},
 	{"tune.peers.max-updates-at-once", WORD_HARMLESS, 0},
 	{"tune.pipesize", WORD_HARMLESS, 0},
 	{"tune.pool-high-fd-ratio", WORD_HARMLESS, 0},

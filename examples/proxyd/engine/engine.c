@@ -24,6 +24,7 @@
 #include "engine/peers/peers.h"
 #include "worker.h"
 #include "rules/map.h"
+#include "rules/pattern_memory.h"
 
 int engine_new(const struct engine_opts *o, struct engine **ret)
 {
@@ -245,6 +246,7 @@ int engine_apply(struct engine *e, struct cfg *cfg, unsigned maxconn, char *ret_
 		log_err("rings: out of memory: some log lines go nowhere");
 	for (const struct cfg_debug *d = cfg->debugs; d; d = d->next)
 		session_log_prepare(&d->logs);
+	pattern_memory_limit(cfg->global.pattern_memory);
 	e->spread_checks = cfg->global.spread_checks;
 	e->n_applied++;
 	e->maxconn = maxconn;

@@ -10,6 +10,7 @@
 #include <libsched/lb_hash.h>
 
 #include "rules/map.h"
+#include "rules/pattern_memory.h"
 #include "rules/regex.h"
 
 static const char *const names[MATCH_N] = {"found", "bool", "int", "ip",  "bin", "len", "str",
@@ -211,6 +212,7 @@ static bool grow(struct patterns *p, const struct rule_memory *m, struct rule_er
 	if (p->n)
 		memcpy(at, p->at, p->n * sizeof(*at));
 	p->at = at;
+	p->number = pattern_memory_list();
 	p->cap = cap;
 	return true;
 }
@@ -437,6 +439,22 @@ static void next_length(const struct patterns *p, const struct sample *s, struct
 		w->at = slot_of(p, s->text, s->ip, (unsigned)w->length);
 }
 
+#define SLOW 64 /* patterns that take longer than to remember a text */
+
+/* To hold a text against all of them takes so long that it is remembered. */
+static bool is_slow(const struct patterns *p)
+{
+	return p->match == MATCH_REG ? p->n >= SLOW / 8
+				     : (p->match == MATCH_SUB || p->match == MATCH_DIR || p->match == MATCH_DOM) && p->n >= SLOW;
+}
+
+static void remember(const struct patterns *p, const struct sample *s, struct pattern_walk *w, uint32_t in_vain)
+{
+	if (w->remembers && in_vain != w->from)
+		pattern_memory_put(p->number, s->text, in_vain);
+	w->remembers = false;
+}
+
 bool patterns_walk(const struct patterns *p, struct sample *s, struct scratch *scratch,
 		   struct pattern_walk *ret)
 {
@@ -447,6 +465,9 @@ bool patterns_walk(const struct patterns *p, struct sample *s, struct scratch *s
 		ret->length = (int)s->text.len + 1;
 	if (p->slot)
 		next_length(p, s, ret);
+	ret->remembers = is_slow(p);
+	if (ret->remembers)
+		ret->at = ret->from = pattern_memory_get(p->number, s->text);
 	return true;
 }
 
@@ -476,9 +497,12 @@ const struct pattern *patterns_next(const struct patterns *p, const struct sampl
 	}
 	while (!p->slot && w->at < p->n) {
 		one = &p->at[w->at++];
-		if (fits(p, one, s))
-			return one;
+		if (!fits(p, one, s))
+			continue;
+		remember(p, s, w, w->at - 1);
+		return one;
 	}
+	remember(p, s, w, p->n);
 	return NULL;
 }
 

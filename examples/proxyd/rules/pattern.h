@@ -47,6 +47,7 @@ struct patterns {
 	bool no_names; /* -n: of hosts */
 	struct pattern *at;
 	unsigned n, cap;
+	uint64_t number; /* of `at`, in the memory of texts: rules/pattern_memory.h */
 	uint32_t *slot; /* 1 + index; 0: free; NULL: they are not found by hash */
 	unsigned n_slots;
 	uint64_t lengths[PATTERN_LENGTHS / 64]; /* a bit for each that some of them have, there */
@@ -70,6 +71,8 @@ bool patterns_grow(struct patterns *p, const struct rule_memory *m, struct rule_
 struct pattern_walk {
 	uint32_t at;
 	int length; /* by hash: of those at hand; -1: there are no more */
+	bool remembers; /* what was held in vain against all so far */
+	uint32_t from;	/* those before it do not fit, as is remembered */
 };
 /* Casts `s` to what is matched. False: it has no such value. */
 bool patterns_walk(const struct patterns *p, struct sample *s, struct scratch *scratch,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Patterns found by hash are those found one after the other. */
+/* Patterns found by hash, or with what is remembered of a text, are those found one after the other. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -12,6 +12,7 @@
 
 #include "rules/map.h"
 #include "rules/pattern.h"
+#include "rules/pattern_memory.h"
 
 #define PATTERNS 400
 #define SAMPLES 2000
@@ -158,9 +159,84 @@ static void all_that_fit_are_found(void **unused)
 		}
 }
 
+/* ---- One after the other, with what is remembered of a text ---- */
+
+static struct {
+	void (*fn)(void *object);
+	void *object;
+} ends[4 * PATTERNS];
+static size_t n_ends;
+
+static bool at_end(void *owner, void (*fn)(void *object), void *object)
+{
+	(void)owner;
+	assert_true(n_ends < sizeof(ends) / sizeof(ends[0]));
+	ends[n_ends].fn = fn;
+	ends[n_ends++].object = object;
+	return true;
+}
+
+/* The first of `n` that the text contains: letters are their own regular expressions. -1: none. */
+static int first_within(char (*pattern)[16], unsigned n, bool ignore_case, const char *text)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (ignore_case ? strcasestr(text, pattern[i]) : strstr(text, pattern[i]))
+			return (int)i;
+	return -1;
+}
+
+/* Few texts, so that they come again; two lists, one of which is begun anew, so that each is remembered on its own. */
+static void run_slow(enum match match, bool ignore_case)
+{
+	static char pattern[2][PATTERNS][16];
+	struct arena arena = {.n = 0};
+	const struct rule_memory m = {.alloc = take, .on_free = at_end, .owner = &arena};
+	struct patterns p[2] = {{.match = match, .ignore_case = ignore_case}, {.match = match, .ignore_case = ignore_case}};
+	char bytes[512], text[300];
+	struct rule_error e;
+
+	for (unsigned i = 0; i < 4000; i++) {
+		unsigned k = any(2);
+		struct scratch scratch = {bytes, 0, sizeof(bytes)};
+		const struct pattern *found;
+		struct sample s;
+		int first;
+
+		if (k && !any(300) && p[1].n) {
+			p[1] = (struct patterns){.match = match, .ignore_case = ignore_case};
+		} else if (p[k].n < 100 || (p[k].n < PATTERNS / 2 && !any(30))) {
+			for (unsigned c = 3 + any(6), at = 0; at <= c; at++)
+				pattern[k][p[k].n][at] = at < c ? "abAB"[any(4)] : '\0';
+			assert_true(pattern_add(&p[k], pattern[k][p[k].n], NULL, &m, &e));
+		}
+		any_text(text, true);
+		s = sample_text(SAMPLE_STR, text, strlen(text));
+		found = patterns_find(&p[k], &s, &scratch);
+		first = first_within(pattern[k], p[k].n, ignore_case, text);
+		assert_ptr_equal(found, first < 0 ? NULL : &p[k].at[first]);
+	}
+	while (n_ends)
+		n_ends--, ends[n_ends].fn(ends[n_ends].object);
+	for (size_t i = 0; i < arena.n; i++)
+		free(arena.at[i]);
+}
+
+static void what_is_remembered_changes_nothing(void **unused)
+{
+	for (unsigned texts = 0; texts <= 200; texts += 100) { /* 0: the thread has none; then one in which few have room */
+		pattern_memory_limit(texts);
+		run_slow(MATCH_SUB, texts == 100);
+		run_slow(MATCH_REG, false);
+		run_slow(MATCH_REG, true);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(all_that_fit_are_found)};
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(all_that_fit_are_found),
+	    cmocka_unit_test(what_is_remembered_changes_nothing),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
