@@ -248,6 +248,14 @@ def test_long_request_lines_are_cut(binary):
             assert lines(p)[0].split("LOG ", 1)[1] == ("GET /" + "a" * 1500)[:n], lines(p)
 
 
+def test_a_format_may_have_many_parts(binary):
+    text = config("    log-format LOG" + 200 * ".%ST", Server(web), log="stdout len 4096 format raw")
+    with Proxy(binary, text) as p:
+        ask(p)
+        until("it is logged", lambda: lines(p))
+        assert lines(p)[0].endswith("LOG" + 200 * ".200"), lines(p)
+
+
 def test_clf(binary):
     logged(binary, "    option httplog clf\n    capture request header Referer len 20\n", [("GET /a HTTP/1.1", "Referer: there")], [
         r'127.0.0.1 - - \[DATE\] "GET /a HTTP/1.1" 200 \d+ "" "" \d+ \d+ "fe" "be" "s1" \d+ \d+ \d+ \d+ \d+ ---- 1 1 0 0 0 0 0 "" "" "there"\s*',
