@@ -173,10 +173,26 @@ enum conn_retry seeker_after_rest(const struct seeker *k)
 	return k->more && k->more->failed ? CONN_REDISPATCH : CONN_RETRY_SAME;
 }
 
-/* No other server could be picked. */
+/* Those without "option allbackups" are used one at a time. */
+static const struct server *first_backup(const struct backend *b)
+{
+	for (size_t i = 0; i < b->n_servers; i++)
+		if (b->servers[i]->backup && atomic_load_explicit(&b->servers[i]->balanced, memory_order_relaxed))
+			return b->servers[i];
+	return NULL;
+}
+
+/* No other server could be picked. One of a cookie's or a rule's may be none that is picked itself. */
 static bool is_alone(const struct seeker *k)
 {
-	return k->backend->pool->n_up <= 1 && atomic_load_explicit(&k->server->serves, memory_order_relaxed);
+	const struct backend *b = k->backend;
+	unsigned n_up = b->pool->n_up, n_up_backup = b->pool->n_up_backup;
+
+	if (!atomic_load_explicit(&k->server->balanced, memory_order_relaxed) || k->server->backup != !n_up)
+		return false;
+	if (n_up)
+		return n_up == 1;
+	return b->proxy->set.allbackups ? n_up_backup <= 1 : first_backup(b) == k->server;
 }
 
 /* NULL: no memory. */

@@ -179,5 +179,25 @@ def test_redispatch_asks_another_server(binary):
             assert head["set-cookie"].startswith("S=good"), head
 
 
+def test_redispatch_from_a_server_that_none_would_pick(binary):
+    """The only one that is up is another one than a cookie's; backups all are, or the first alone."""
+    for cookie, lines, status in (
+        ("b", ["server a {up} cookie a", "server b {down} cookie b weight 0"], 200),
+        ("b", ["server a {up} cookie a", "server b {down} cookie b backup"], 200),
+        ("b", ["server a {up} cookie a backup", "server b {down} cookie b backup"], 200),
+        ("", ["option allbackups", "server a {down} backup", "server b {up} backup"], 200),
+        ("", ["server a {down} backup", "server b {up} backup"], 503),
+        ("", ["server a {down}", "server b {up} backup"], 503),
+    ):
+        up, down = Web(), Web()
+        down.stop()
+        body = "    retries 1\n    option redispatch\n    cookie S insert\n" + "".join(
+            f"    {line}\n" for line in lines
+        ).format(up=f"127.0.0.1:{up.port}", down=f"127.0.0.1:{down.port}")
+        with Proxy(binary, TEXT + body) as p:
+            head, _ = ask(p, get("/", f"Cookie: S={cookie}"))
+        assert head.status == status, (lines, head.line)
+
+
 if __name__ == "__main__":
     main(globals())
