@@ -275,6 +275,22 @@ def silence(client):
         os.kill(vrrp, signal.SIGCONT)
     assert len(before) == 1 and pathlib.Path("log").read_text().count("vipd_vrrp does not say what it knows") == 1, before
     wait_for("adverts again", lambda: sent() > max(before))
+    # One that dies over a question has a successor, which is asked: also later, when it is stuck.
+    kernel = client.result("status")["processes"]["vipd_kernel"]
+    stuck = lambda: pathlib.Path("log").read_text().count("vipd_kernel does not say what it knows")
+    os.kill(kernel, signal.SIGSTOP)
+    client.send(b'{"id":1,"method":"show"}\n')
+    time.sleep(0.1)
+    os.kill(kernel, signal.SIGKILL)
+    assert client.receive()["id"] == 1
+    wait_for("another kernel", lambda: client.result("status")["processes"]["vipd_kernel"] not in (0, kernel))
+    kernel, before = client.result("status")["processes"]["vipd_kernel"], stuck()
+    os.kill(kernel, signal.SIGSTOP)
+    try:
+        client.result("show")
+        assert stuck() == before + 1, (stuck(), before)
+    finally:
+        os.kill(kernel, signal.SIGCONT)
 
 
 def main(vipd):

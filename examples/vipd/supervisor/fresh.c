@@ -53,14 +53,13 @@ static void ask(struct supervisor *s, unsigned roles)
 			child_tell(s, (enum role)r, MSG_STATS, 0);
 }
 
-/* A vrrp that is being replaced does not answer: its successor is asked again. */
+/* Who is being replaced, or died over the question, does not answer: the successor is asked again. */
 void fresh_begins(struct supervisor *s, enum role role)
 {
 	struct fresh *f = &s->fresh_waiters;
 
 	f->silent &= ~(1u << role);
-	if (role == ROLE_VRRP)
-		ask(s, f->pending & 1u << role);
+	ask(s, f->pending & 1u << role);
 }
 
 void fresh_ask(struct supervisor *s, fresh_fn *fn, void *userdata)
