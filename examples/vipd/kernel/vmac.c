@@ -116,9 +116,9 @@ void vmac_follow_parent(struct kernel *k, const struct ha_net_link *parent)
 {
 	for (const struct conf_instance *i = k->conf->instances; i; i = i->next)
 		for (const struct conf_vmac *m = i->vmacs; m; m = m->next) {
-			struct watched *w = watched_find(k, m->name);
+			struct watched *w = strcmp(m->parent, parent->name) ? NULL : watched_find(k, m->name);
 
-			if (!strcmp(m->parent, parent->name) && w->link.mtu < parent->mtu)
+			if (w && w->link.mtu < parent->mtu)
 				w->right_ifindex = 0;
 		}
 }
