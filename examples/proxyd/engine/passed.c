@@ -14,10 +14,12 @@
 #include <unistd.h>
 
 #include "cfg/cfg.h"
+#include "loop.h"
 
 #define BATCH 252u /* the kernel takes no more than 253 */
 #define WORDS_MAX (1 + NAME_MAX + 1 + IFNAMSIZ + sizeof(int))
-#define ANSWER_S 1
+#define ANSWER_NS UINT64_C(1000000000)
+#define SEND_NS (2 * ANSWER_NS) /* of all: nobody else is answered meanwhile */
 
 /* One batch, as it is sent and received. */
 struct batch {
@@ -35,9 +37,9 @@ struct passed {
 	} at[];
 };
 
-static void set_patience(int fd)
+static void set_patience(int fd, uint64_t ns)
 {
-	const struct timeval t = {.tv_sec = ANSWER_S};
+	const struct timeval t = {.tv_sec = (time_t)(ns / 1000000000), .tv_usec = (suseconds_t)(ns % 1000000000 / 1000)};
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
@@ -96,25 +98,44 @@ static int send_batch(int to, struct batch *b)
 	return n == (ssize_t)b->len ? 0 : n < 0 ? -errno : -EPROTO;
 }
 
-int passed_send(int to, const struct passed_socket *s, size_t n)
+/* The next wait is for no longer than that. False: it is past. */
+static bool wait_until(int fd, uint64_t until_ns)
 {
-	int count = (int)n, taken, e = fcntl(to, F_SETFL, 0) < 0 ? -errno : 0;
-	struct batch *b = malloc(sizeof(*b));
+	uint64_t now_ns = loop_clock_ns();
 
-	if (!b)
-		return -ENOMEM;
-	set_patience(to);
-	if (!e)
-		e = send_all(to, &count, sizeof(count));
+	if (now_ns + 1000 > until_ns) /* a microsecond is the least there is: 0 were for ever */
+		return false;
+	set_patience(fd, until_ns - now_ns < ANSWER_NS ? until_ns - now_ns : ANSWER_NS);
+	return true;
+}
+
+static int send_batches(int to, const struct passed_socket *s, size_t n, struct batch *b)
+{
+	uint64_t until_ns = loop_clock_ns() + SEND_NS;
+	int count = (int)n, taken, e;
+
+	set_patience(to, ANSWER_NS);
+	e = send_all(to, &count, sizeof(count));
 	for (size_t i = 0; !e && i < n;) {
 		b->n = 0;
 		b->len = 0;
 		while (i < n && b->n < BATCH)
 			put(b, &s[i++]);
-		e = send_batch(to, b);
+		e = wait_until(to, until_ns) ? send_batch(to, b) : -ETIMEDOUT;
 		if (!e && i < n)
-			e = receive_int(to, &taken);
+			e = wait_until(to, until_ns) ? receive_int(to, &taken) : -ETIMEDOUT;
 	}
+	return e;
+}
+
+int passed_send(int to, const struct passed_socket *s, size_t n)
+{
+	struct batch *b = malloc(sizeof(*b));
+	int flags = fcntl(to, F_GETFL), e = !b ? -ENOMEM : fcntl(to, F_SETFL, flags & ~O_NONBLOCK) < 0 ? -errno : 0;
+
+	if (!e)
+		e = send_batches(to, s, n, b);
+	fcntl(to, F_SETFL, flags);
 	free(b);
 	return e;
 }
@@ -226,7 +247,7 @@ int passed_receive(const char *path, struct passed **ret)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	set_patience(fd);
+	set_patience(fd, ANSWER_NS);
 	b = malloc(sizeof(*b));
 	e = !b ? -ENOMEM : connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ? -errno : send_all(fd, ask, sizeof(ask) - 1);
 	if (!e)

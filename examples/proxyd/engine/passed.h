@@ -21,10 +21,10 @@ struct passed_socket {
 	const char *netns, *interface; /* NULL: none */
 };
 
-/* Waits at most a second for each batch. 0 or -errno. */
+/* Waits at most two seconds for all of it, and leaves `to` as non-blocking as it was. 0 or -errno. */
 int passed_send(int to, const struct passed_socket *s, size_t n);
 
-/* Asks at the stats socket `path` for all. 0; -errno: nothing was received, *ret is as it was. */
+/* Asks at the stats socket `path` for all, and waits at most a second for each batch. 0; -errno: nothing was received, *ret is as it was. */
 int passed_receive(const char *path, struct passed **ret);
 
 /* One that listens where and as the line says; from now on the caller's. -1: there is none. NULL is fine. */

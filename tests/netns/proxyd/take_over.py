@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """One process after the other, each with other threads, under load: nobody is refused or reset.   take_over.py BINARY"""
+import contextlib
+import os
 import shutil
 import signal
 import socket
@@ -9,7 +11,7 @@ import subprocess
 import tempfile
 import threading
 
-from support import WAIT, Proxy, free_port, main, read_all, unix_connect, until
+from support import WAIT, Proxy, ask_api, free_port, main, read_all, unix_connect, until
 
 CHAIN = (2, 5, 1, 4, 3, 1, 6, 2, 1, 3, 4, 1)  # threads of each
 
@@ -199,6 +201,30 @@ def test_hundreds_of_sockets_are_passed(binary):
         with socket.create_connection(("127.0.9.1", 10199), WAIT) as s:
             s.sendall(Crowd.ASK)
             assert s.recv(4096).startswith(b"HTTP/1.")
+
+
+def blocking_sockets(pid):
+    found = 0
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):  # closed just now
+            is_socket = os.readlink(f"/proc/{pid}/fd/{fd}").startswith("socket:")
+            flags = next(line for line in open(f"/proc/{pid}/fdinfo/{fd}") if line.startswith("flags:"))
+            found += is_socket and not int(flags.split()[1], 8) & os.O_NONBLOCK
+    return found
+
+
+def test_who_asks_for_sockets_and_takes_none_holds_nobody_up(binary):
+    text = CONFIG.replace("bind 127.0.0.1:{port}", "bind 127.0.0.1:{port}\n    bind 127.0.9.1:10000-10299")
+    with Chain(binary, text=text) as chain:
+        running = chain.next(1)
+        before = blocking_sockets(running.process.pid)
+        for ask in (b"_getsocks\n", b"help;" * 1000 + b"_getsocks\n"):  # the first batch is not acknowledged
+            told = running.text().count("cannot pass the listening sockets on")
+            with unix_connect(chain.api()) as lazy:
+                lazy.sendall(ask)
+                until("it gives up", lambda: running.text().count("cannot pass the listening sockets on") > told)
+                assert "Version" in ask_api(chain.api(), "show info")
+                assert blocking_sockets(running.process.pid) == before
 
 
 def test_a_queue_that_nobody_takes_is_served(binary):
