@@ -420,8 +420,10 @@ static bool write_pid(const char *path)
 
 static bool take_sockets(const char *path, struct passed **ret)
 {
-	int e = passed_receive(path, ret);
+	int e;
 
+	process_add_descriptors(PASSED_MAX);
+	e = passed_receive(path, ret);
 	if (e < 0)
 		cli_say(LOG_ERR, "-x %s: cannot take over the listening sockets: %s. It must be a stats socket with \"expose-fd listeners\" of "
 				 "the process that runs; -x /dev/null goes without", path, strerror(-e));

@@ -54,6 +54,15 @@ unsigned process_maxconn(const struct cfg_global *g, unsigned wanted, size_t oth
 	return room < wanted && g->strict_limits ? 0 : wanted;
 }
 
+void process_add_descriptors(size_t n)
+{
+	struct rlimit l = {0};
+
+	getrlimit(RLIMIT_NOFILE, &l);
+	l.rlim_cur = n < l.rlim_max - l.rlim_cur ? l.rlim_cur + n : l.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &l);
+}
+
 /* Ports below 1024 may appear in a reload, when root is gone. */
 static int keep_capabilities(bool usesrc, bool netns)
 {

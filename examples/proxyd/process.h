@@ -16,6 +16,9 @@
  */
 unsigned process_maxconn(const struct cfg_global *g, unsigned wanted, size_t other_descriptors);
 
+/* Raises the limit of descriptors by `n`, as far as allowed. */
+void process_add_descriptors(size_t n);
+
 /* Gives up root for global's uid and gid, keeping the right to bind low ports. 0 or -errno. */
 int process_drop_root(const struct cfg_global *g);
 

@@ -152,16 +152,18 @@ static int receive_batch(int from, struct batch *b)
 	struct msghdr m = {.msg_iov = &words, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 	ssize_t n = recvmsg(from, &m, MSG_CMSG_CLOEXEC);
 	const struct cmsghdr *h = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+	int e;
 
 	b->n = 0;
 	b->len = n > 0 ? (size_t)n : 0;
 	if (n < 0)
 		return -errno;
+	e = m.msg_flags & MSG_CTRUNC ? -EMFILE : m.msg_flags & MSG_TRUNC ? -EPROTO : 0;
 	if (!h || h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
-		return -EPROTO;
+		return e ? e : -EPROTO;
 	b->n = (unsigned)((h->cmsg_len - CMSG_LEN(0)) / sizeof(int));
 	memcpy(b->fd, CMSG_DATA(h), b->n * sizeof(int));
-	return m.msg_flags & (MSG_CTRUNC | MSG_TRUNC) ? -EPROTO : 0;
+	return e;
 }
 
 /* Moves *at behind the name. False: it is not one. */
