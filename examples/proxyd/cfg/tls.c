@@ -136,6 +136,9 @@ static void check_bind(struct reader *r, const struct cfg_proxy *p, struct cfg_t
 /* The expression of `sni`; a constant one is a name. */
 static bool read_sni(struct reader *r, const struct cfg_proxy *p, struct cfg_tls *t)
 {
+	/* in mode http it is found out before a server is chosen; in mode tcp what was sent is nothing by then, as in HAProxy */
+	const unsigned known = p->set.mode == CFG_MODE_TCP ? EXPR_BACKEND | EXPR_SERVER | EXPR_SENT | EXPR_BYTES
+							   : EXPR_BACKEND | EXPR_REQUEST | EXPR_MESSAGE | EXPR_ASKED;
 	struct rule_error e = {""};
 	const char *rest = "";
 	struct expr *x = keep(r, sizeof(*x));
@@ -150,7 +153,7 @@ static bool read_sni(struct reader *r, const struct cfg_proxy *p, struct cfg_tls
 			 *e.text ? e.text : "this is no expression");
 		return false;
 	}
-	if (x->needs & ~(EXPR_REQUEST | EXPR_MESSAGE | EXPR_BACKEND) || (x->needs && p->set.mode == CFG_MODE_TCP)) {
+	if (x->needs & ~known) {
 		diag_add(r->diag, DIAG_ERROR, &t->at,
 			 "sni: \"%s\" is not known yet when a server is connected to%s", t->sni,
 			 p->set.mode == CFG_MODE_TCP ? " in mode tcp" : "");

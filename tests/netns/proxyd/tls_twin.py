@@ -547,6 +547,21 @@ def test_servers_are_asked_over_tls(binary):
             assert get(s, "/nocert")[0] in (502, 503, None)
 
 
+def test_in_mode_tcp_the_name_is_of_the_server(binary):
+    """What the client sent is on its way by then, and names nobody."""
+
+    names = []
+    server = tls_server(AUTHORITY.wild, names)
+    rules = "tcp-request inspect-delay 5s\n    tcp-request content accept if { req.len gt 6 }\n    "
+    for n, sni in enumerate(("srv_name", "be_name", "req.payload(0,7)")):
+        text = "defaults\n    mode tcp\n    timeout connect 5s\n    timeout client 5s\n    timeout server 5s\n" \
+            "listen b1.test\n    bind 127.0.0.1:{port}\n    " + rules + f"server s1.test 127.0.0.1:{server.port} ssl verify none sni {sni}\n"
+        with Proxy(binary, text) as p, p.connect() as s:
+            s.sendall(b"c1.test and more\r\n\r\n")
+            until("the server is asked", lambda: len(names) > n)
+    assert names == ["s1.test", "b1.test", None], names
+
+
 def test_a_check_speaks_tls(binary):
     a = AUTHORITY
     server = tls_server(a.wild, [])
