@@ -352,14 +352,25 @@ static void check_external(struct reader *r, const struct cfg_proxy *p)
 			 c->command);
 }
 
+struct cfg_check_port cfg_first_port(const struct cfg_settings *set)
+{
+	const struct cfg_check *c = &set->check;
+	const struct cfg_step *step = c->kind == CFG_CHECK_SCRIPT ? cfg_first_step(c) : NULL;
+	const struct cfg_httpchk *first = c->kind == CFG_CHECK_HTTP ? set->httpchk : NULL;
+
+	while (first && first->before)
+		first = first->before;
+	if (first)
+		return first->port;
+	return step && step->action == CFG_STEP_CONNECT ? step->port : (struct cfg_check_port){0};
+}
+
 /* A check needs a port: the server's, its own, or that of the first step. */
 static void check_ports(struct reader *r, const struct cfg_proxy *p)
 {
-	const struct cfg_check *c = &p->set.check;
-	const struct cfg_step *first = cfg_first_step(c);
 	const struct cfg_server *s;
 
-	if (c->kind == CFG_CHECK_EXTERNAL || (c->kind == CFG_CHECK_SCRIPT && first && first->action == CFG_STEP_CONNECT && first->port.number))
+	if (p->set.check.kind == CFG_CHECK_EXTERNAL || cfg_first_port(&p->set).number)
 		return;
 	STAILQ_FOREACH (s, &p->servers, next)
 		if (s->check && s->client_port && !s->check_port)

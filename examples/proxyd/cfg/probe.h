@@ -159,6 +159,10 @@ struct cfg_check {
 	const char *text; /* says all of it: equal text is the same check */
 };
 
+struct cfg_settings;
+/* The port that the steps of the check begin with; zero: they name none. */
+struct cfg_check_port cfg_first_port(const struct cfg_settings *set);
+
 /* The first step that is about a connection; NULL: there is none. */
 static inline const struct cfg_step *cfg_first_step(const struct cfg_check *c)
 {

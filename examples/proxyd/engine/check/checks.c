@@ -41,22 +41,6 @@ int check_status(const struct server *s, struct health_check_status *ret)
 	return 0;
 }
 
-/* The port that the steps of the check begin with. */
-static struct cfg_check_port first_port(const struct cfg_proxy *p)
-{
-	const struct cfg_check *c = &p->set.check;
-	const struct cfg_step *step = c->kind == CFG_CHECK_SCRIPT ? cfg_first_step(c) : NULL;
-
-	if (c->kind == CFG_CHECK_HTTP) {
-		const struct cfg_httpchk *first = p->set.httpchk;
-
-		while (first->before)
-			first = first->before;
-		return first->port;
-	}
-	return step && step->action == CFG_STEP_CONNECT ? step->port : (struct cfg_check_port){0};
-}
-
 static uint16_t addr_port(const struct cfg_addr *a) /* both families have it in the same place */
 {
 	return ntohs(((const struct sockaddr_in *)(const void *)&a->storage)->sin_port);
@@ -66,7 +50,7 @@ static uint16_t addr_port(const struct cfg_addr *a) /* both families have it in 
 static bool port_moved(const struct server *s)
 {
 	const struct backend *b = s->admin.backend;
-	struct cfg_check_port port = b ? first_port(b->proxy) : (struct cfg_check_port){0};
+	struct cfg_check_port port = b ? cfg_first_port(&b->proxy->set) : (struct cfg_check_port){0};
 
 	if (!port.expr || !s->checked)
 		return false;
@@ -311,7 +295,7 @@ void check_set_timeouts(uint64_t inter_ns, const struct cfg_timeouts *t, struct 
 static struct cfg_addr target_of(const struct cfg_server *c, const struct server *s, const struct backend *b)
 {
 	const struct cfg_proxy *p = b->proxy;
-	const struct cfg_check_port of_steps = first_port(p);
+	const struct cfg_check_port of_steps = cfg_first_port(&p->set);
 	const struct cfg_addr *own = p->set.check.connect.addr ? p->set.check.connect.addr : c->check_addr;
 	struct cfg_addr a = own ? *own : c->addr;
 	in_port_t port = 0;
