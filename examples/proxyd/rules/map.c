@@ -66,8 +66,12 @@ static void free_patterns(struct map *m)
 	m->blocks = NULL;
 	m->bytes = 0;
 	for (struct map_view *v = m->views; v; v = v->next)
-		v->patterns = (struct patterns){.match = v->patterns.match,
-						.ignore_case = v->patterns.ignore_case};
+		v->patterns = (struct patterns){
+		    .match = v->patterns.match,
+		    .ignore_case = v->patterns.ignore_case,
+		    .versions = v->patterns.versions,
+		    .no_names = v->patterns.no_names,
+		};
 }
 
 static struct rule_memory memory_of(struct map *m)
