@@ -337,7 +337,7 @@ void cfg_httpchk_describe(struct reader *r, struct cfg_proxy *p);
 
 /* What of HTTP an expression of a check can ask: bits of expr.h */
 #define CFG_CHECK_SEES_NOTHING 0u
-#define CFG_CHECK_SEES_ANSWER EXPR_RESPONSE
+#define CFG_CHECK_SEES_ANSWER (EXPR_RESPONSE | EXPR_ANSWERED)
 
 /* What `text`, of word i, is when a check writes it; an expression. NULL: told. */
 const struct format *cfg_check_format(struct reader *r, size_t i, const char *text, unsigned sees);

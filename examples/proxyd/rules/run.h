@@ -107,6 +107,7 @@ struct run {
 	/* mode tcp: what the client and the server have sent; at NULL: not looked at */
 	struct text payload[2];
 	bool ended;	 /* no more bytes will come: WAIT_END */
+	bool is_logged;	 /* it is over: a line of a log is written */
 	bool may_change; /* out: what was fetched is not the last word, unless ended */
 	bool moved;	 /* out: source or destination were changed */
 	const struct verdict *so_far; /* of the rules that run; NULL: none do */

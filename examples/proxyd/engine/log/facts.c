@@ -356,6 +356,7 @@ static void write_line(struct worker *w, const struct frontend *f, const struct 
 	const struct cfg_formats *formats = f->proxy->formats;
 	struct log_message m = {.level = LOG_INFO, .is_json = format->is_json};
 
+	r->is_logged = true;
 	run_unique_id(r); /* as HAProxy: what is logged has one */
 	if (wanted_level == LOG_SILENT || (f->proxy->set.dontlog_normal && !error))
 		return;

@@ -143,7 +143,7 @@ static bool status(const struct fetch *f, const struct expr_arg *arg, unsigned n
 
 	if (r->response)
 		return give(r->response->status, ret);
-	if (!r->ended)
+	if (!r->is_logged)
 		return false;
 	run_facts(r, true, &facts);
 	return give(facts.status, ret);
