@@ -137,8 +137,8 @@ static void check_bind(struct reader *r, const struct cfg_proxy *p, struct cfg_t
 static bool read_sni(struct reader *r, const struct cfg_proxy *p, struct cfg_tls *t)
 {
 	/* in mode http it is found out before a server is chosen; in mode tcp what was sent is nothing by then, as in HAProxy */
-	const unsigned known = p->set.mode == CFG_MODE_TCP ? EXPR_BACKEND | EXPR_SERVER | EXPR_SENT | EXPR_BYTES
-							   : EXPR_BACKEND | EXPR_REQUEST | EXPR_MESSAGE | EXPR_ASKED;
+	const unsigned no_message = EXPR_SERVER | EXPR_SENT | EXPR_BYTES;
+	const unsigned known = p->set.mode == CFG_MODE_TCP ? EXPR_BACKEND | no_message : EXPR_BACKEND | EXPR_REQUEST | EXPR_MESSAGE | EXPR_ASKED;
 	struct rule_error e = {""};
 	const char *rest = "";
 	struct expr *x = keep(r, sizeof(*x));
@@ -153,7 +153,9 @@ static bool read_sni(struct reader *r, const struct cfg_proxy *p, struct cfg_tls
 			 *e.text ? e.text : "this is no expression");
 		return false;
 	}
-	if (x->needs & ~known) {
+	if (x->needs & ~known & no_message) {
+		diag_add(r->diag, DIAG_WARNING, &t->at, "sni: \"%s\" is not known yet in mode http: no name is sent", t->sni);
+	} else if (x->needs & ~known) {
 		diag_add(r->diag, DIAG_ERROR, &t->at,
 			 "sni: \"%s\" is not known yet when a server is connected to%s", t->sni,
 			 p->set.mode == CFG_MODE_TCP ? " in mode tcp" : "");

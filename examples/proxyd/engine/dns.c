@@ -264,6 +264,7 @@ static void on_answer(void *userdata, int status, int timeouts, unsigned char *a
 		return;
 	}
 	if (status == ARES_SUCCESS) {
+		changed |= q->truncated_changed; /* what the part said was taken already */
 		good(q, by, changed);
 		return;
 	}
@@ -286,6 +287,7 @@ static void ask(struct dns_question *q, uint64_t now_ns)
 	q->bad = CFG_HOLD_TIMEOUT;
 	q->decided = false;
 	q->truncated_by = NULL;
+	q->truncated_changed = false;
 	set_due(q, now_ns + s->retry_ns);
 	for (unsigned i = 0; i < s->n_nameservers; i++)
 		send_attempt(q, &s->nameserver[i], type, s->nameserver[i].tcp);
