@@ -299,7 +299,7 @@ static void dispatch(struct worker *w, const struct epoll_event *e)
 
 	switch (h->kind) {
 	case HANDLE_WAKE:
-		run_commands(w);
+		w->woken = true;
 		break;
 	case HANDLE_ALARM:
 		w->alarm_ns = TIMER_NEVER;
@@ -512,6 +512,9 @@ static void *loop(void *arg)
 		w->crowded = false;
 		for (int i = 0; i < n; i++)
 			dispatch(w, &events[i]);
+		if (w->woken) /* behind all events: a listener that is let go of here may be freed at once */
+			run_commands(w);
+		w->woken = false;
 		run_again(w);
 		run_bulk(w, n > 0 ? (unsigned)n : 0);
 		if (due <= w->now_ns)
