@@ -13,7 +13,7 @@ import threading
 
 from support import WAIT, Proxy, ask_api, free_port, main, read_all, unix_connect, until
 
-CHAIN = (2, 5, 1, 4, 3, 1, 6, 2, 1, 3, 4, 1)  # threads of each
+CHAIN = (2, 5, 1, 4, 6, 3, 1)  # threads of each
 
 
 class Crowd:
@@ -114,7 +114,7 @@ def chain_loses_nobody(chain, threads=CHAIN):
                 chain.next(n)
         finally:
             done = crowd.end()
-        assert done > 1000, done
+        assert done > 80 * len(threads), done
 
 
 def test_chain_of_processes_loses_nobody(binary):
@@ -162,7 +162,7 @@ def lets_in(family, address):
         return s.connect_ex(address) == 0
 
 
-def binds_change(binary, change, steps=10):
+def binds_change(binary, change, steps=6):
     """`change` makes it another process, or another configuration. The port that all have loses nobody, others come and go."""
     with Chain(binary, passes=True, text=CONFIG.replace("{port}\n", "{port} {options}\n    {more}\n")) as chain:
         chain.next(1, options="", more="")
