@@ -100,7 +100,7 @@ struct worker {
 	uint32_t host_turns;
 	struct nap nap;
 	bool crowded; /* more wait to be accepted */
-	bool woken;   /* commands of other threads wait */
+	struct set *left; /* in this turn, whose events may still name their listeners: let go at its end; linked by left_before */
 	bool hands_over; /* tune.listener.multi-queue, of the last set */
 	unsigned next_look; /* see handover.c */
 	int log_fd[3]; /* datagram sockets for IPv4, IPv6, unix; -1: not opened yet */

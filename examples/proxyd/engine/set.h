@@ -141,6 +141,7 @@ struct set_worker {
 	_Alignas(CACHE_LINE) uint64_t sessions; /* of this set in this worker */
 	bool left;				/* the worker has adopted a later one */
 	struct command adopt;
+	struct set *left_before; /* see worker.left */
 };
 
 struct set {

@@ -189,7 +189,18 @@ void worker_adopt(struct worker *w, void *arg)
 	worker_poke(w, POKE_GATE | POKE_QUEUE);
 	if (w->http)
 		http_adopt(w);
-	set_let_go(w, last);
+	last->worker[w->index].left_before = w->left;
+	w->left = last;
+}
+
+static void let_go_of_left(struct worker *w)
+{
+	struct set *set;
+
+	while ((set = w->left)) {
+		w->left = set->worker[w->index].left_before;
+		set_let_go(w, set);
+	}
 }
 
 void worker_drain(struct worker *w, void *unused)
@@ -299,7 +310,7 @@ static void dispatch(struct worker *w, const struct epoll_event *e)
 
 	switch (h->kind) {
 	case HANDLE_WAKE:
-		w->woken = true;
+		run_commands(w);
 		break;
 	case HANDLE_ALARM:
 		w->alarm_ns = TIMER_NEVER;
@@ -512,14 +523,12 @@ static void *loop(void *arg)
 		w->crowded = false;
 		for (int i = 0; i < n; i++)
 			dispatch(w, &events[i]);
-		if (w->woken) /* behind all events: a listener that is let go of here may be freed at once */
-			run_commands(w);
-		w->woken = false;
 		run_again(w);
 		run_bulk(w, n > 0 ? (unsigned)n : 0);
 		if (due <= w->now_ns)
 			run_timers(w);
 		free_dead(w);
+		let_go_of_left(w);
 		if (w->n_sessions >= NAP_CONNECTIONS)
 			count_turn(w, n > 0 ? (unsigned)n : 0);
 	}
