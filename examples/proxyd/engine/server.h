@@ -136,7 +136,7 @@ struct server {
 	/* The control thread's: its state, and as a member of its group. */
 	bool up;		/* as the checks say; true without a check */
 	bool draining;		/* they say: up, but nothing new */
-	bool backup;		/* as configured */
+	_Atomic bool backup;	/* as configured */
 	bool usable;		/* it has an address, and its name holds */
 	bool gone;		/* an operator removed it: nobody comes back to it */
 	const char *change_why; /* an operator's word is what changes it now; "": that is told by itself */
