@@ -29,5 +29,6 @@ uint64_t rate_wait(const struct worker *w, const struct socket_handle *l)
 		wait = wait_of(w, e->tally, TALLY_CONNECTIONS, &e->limits.session_rate);
 	if (!wait && l->as->tls)
 		wait = wait_of(w, e->tls_clients, TALLY_CONNECTIONS, &e->limits.tls_rate);
-	return wait ? wait : wait_of(w, g->tally, TALLY_SESSIONS, &g->rate_max);
+	/* not its sessions: another thread may count them a moment later, and more would come meanwhile */
+	return wait ? wait : wait_of(w, g->tally, TALLY_CONNECTIONS, &g->rate_max);
 }
