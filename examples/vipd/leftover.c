@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +12,9 @@
 
 #include "log.h"
 
-#define ADDRESSES_MAX (CONF_INSTANCES_MAX * 4) /* more are not remembered */
-#define DEV_MAX 15
-
 static void path_of(const char *pid_file, char *buf, size_t cap)
 {
-	snprintf(buf, cap, "%s.addresses", pid_file);
+	snprintf(buf, cap, "%s.held", pid_file);
 }
 
 /* A file that begins anew: whatever lies there, no link is followed. NULL: errno says why. */
@@ -37,27 +35,111 @@ static bool end(FILE *f)
 	return !fclose(f) && !failed;
 }
 
+static void write_addresses(FILE *f, const struct conf *c)
+{
+	char ip[HA_IP_TEXT_SIZE];
+
+	fputs("static_ipaddress {\n", f);
+	for (const struct conf_instance *i = conf_holders(c); i; i = i->next) {
+		for (size_t n = 0; n < i->n_addresses; n++) {
+			const struct conf_address *a = &i->addresses[n];
+
+			*ip = '\0';
+			ha_ip_format(&a->ip, ip, sizeof(ip));
+			fprintf(f, "\t%s/%u dev %s\n", ip, a->prefix, conf_address_device(i, a));
+		}
+	}
+	fputs("}\n", f);
+}
+
+static void write_routes(FILE *f, const struct conf *c)
+{
+	fputs("static_routes {\n", f);
+	for (const struct conf_instance *i = conf_holders(c); i; i = i->next) {
+		const char *home = conf_home_device(i);
+
+		for (size_t n = 0; n < i->n_routes; n++) {
+			const struct conf_route *r = &i->routes[n];
+			bool at_home = conf_route_at_home(r) && home;
+
+			fprintf(f, "\t%s%s%s\n", r->text, at_home ? " dev " : "", at_home ? home : "");
+		}
+	}
+	fputs("}\n", f);
+}
+
+static void write_rules(FILE *f, const struct conf *c)
+{
+	fputs("static_rules {\n", f);
+	for (const struct conf_instance *i = conf_holders(c); i; i = i->next)
+		for (size_t n = 0; n < i->n_rules; n++)
+			fprintf(f, "\t%s\n", i->rules[n].text);
+	fputs("}\n", f);
+}
+
+/* An instance that holds nothing has the interface. */
+static void begin_link(FILE *f, const char *name, const char *parent, uint32_t vrid, uint8_t family)
+{
+	fprintf(f, "vrrp_instance %s {\n\tinterface %s\n\tvirtual_router_id %u\n\tno_virtual_ipaddress\n", name, parent, vrid);
+	if (family == AF_INET6)
+		fputs("\tnative_ipv6\n", f);
+}
+
+static void write_vmac(FILE *f, const struct conf_instance *i, const struct conf_vmac *m)
+{
+	static const uint8_t none[sizeof(m->mac)];
+
+	begin_link(f, m->name, m->parent, i->vrid, m->family);
+	fprintf(f, "\tuse_vmac %s", m->name);
+	if (memcmp(m->mac, none, sizeof(none)) != 0)
+		fprintf(f, " %02x:%02x:%02x:%02x:%02x:%02x", m->mac[0], m->mac[1], m->mac[2], m->mac[3], m->mac[4], m->mac[5]);
+	fputs("\n}\n", f);
+}
+
+static void write_ipvlan(FILE *f, const struct conf_instance *i, const struct conf_ipvlan *v)
+{
+	const char *mode = v->flags == IPVLAN_F_PRIVATE ? "private" : v->flags == IPVLAN_F_VEPA ? "vepa" : "bridge";
+	char ip[HA_IP_TEXT_SIZE] = "";
+
+	begin_link(f, v->name, v->parent, i->vrid, i->family);
+	fprintf(f, "\tuse_ipvlan %s %s", v->name, mode);
+	if (v->ip.family && ha_ip_format(&v->ip, ip, sizeof(ip)) >= 0)
+		fprintf(f, " %s/%u", ip, v->prefix);
+	fputs("\n}\n", f);
+}
+
+static void write_links(FILE *f, const struct conf *c)
+{
+	for (const struct conf_instance *i = c->instances; i; i = i->next) {
+		for (const struct conf_vmac *m = i->vmacs; m; m = m->next)
+			write_vmac(f, i, m);
+		if (i->ipvlan)
+			write_ipvlan(f, i, i->ipvlan);
+	}
+}
+
+static void write_all(FILE *f, const struct conf *c)
+{
+	write_addresses(f, c);
+	write_routes(f, c);
+	write_rules(f, c);
+	write_links(f, c);
+}
+
 /* Beside the one of before, which stays when the disk is full. */
 void leftover_write(const char *pid_file, const struct conf *c)
 {
-	char path[4096], next[4096 + sizeof(".next")], ip[HA_IP_TEXT_SIZE];
+	char path[4096], next[4096 + sizeof(".next")];
 	FILE *f;
 
 	path_of(pid_file, path, sizeof(path));
 	snprintf(next, sizeof(next), "%s.next", path);
 	f = begin(next);
-	for (const struct conf_instance *i = c->instances; f && i; i = i->next) {
-		for (size_t a = 0; a < i->n_addresses; a++) {
-			const struct conf_address *at = &i->addresses[a];
-
-			*ip = '\0';
-			ha_ip_format(&at->ip, ip, sizeof(ip));
-			fprintf(f, "%s %s %u\n", conf_address_device(i, at), ip, at->prefix);
-		}
-	}
+	if (f)
+		write_all(f, c);
 	if (f && end(f) && !rename(next, path))
 		return;
-	log_warn("cannot write %s: %s. After a crash of all of vipd, addresses that are no longer configured will stay", path, strerror(errno));
+	log_warn("cannot write %s: %s. After a crash of all of vipd, what is no longer configured will stay", path, strerror(errno));
 	unlink(next);
 }
 
@@ -69,56 +151,35 @@ void leftover_remove(const char *pid_file)
 	unlink(path);
 }
 
-struct leftover {
-	struct conf conf; /* the first member, without memory: conf_free frees the whole */
-	struct conf_instance instance;
-	struct conf_address address[ADDRESSES_MAX];
-	char dev[ADDRESSES_MAX][DEV_MAX + 1];
-};
-
-static bool take(struct leftover *l, const char *line)
+/* Only what this user wrote; -1: there is none. */
+static int open_ours(const char *pid_file)
 {
-	size_t n = l->instance.n_addresses;
-	char ip[HA_IP_TEXT_SIZE + 1];
-	struct conf_address *a = &l->address[n];
-	unsigned prefix;
-
-	if (n == ADDRESSES_MAX || sscanf(line, "%15s %46s %3u", l->dev[n], ip, &prefix) != 3 ||
-	    ha_ip_parse(ip, &a->ip) < 0 || prefix > 8 * ha_ip_len(&a->ip))
-		return false;
-	a->prefix = (uint8_t)prefix;
-	a->dev = l->dev[n];
-	l->instance.n_addresses++;
-	return true;
-}
-
-struct conf *leftover_read(const char *pid_file)
-{
-	struct leftover *l;
-	char path[4096], line[128];
+	char path[4096];
 	struct stat st;
-	FILE *f;
 	int fd;
 
 	path_of(pid_file, path, sizeof(path));
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0)
-		return NULL;
-	/* Only what this user wrote. */
-	f = !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_uid == geteuid() ? fdopen(fd, "r")
-									     : NULL;
-	l = f ? calloc(1, sizeof(*l)) : NULL;
-	if (l) {
-		l->instance.name = "left behind";
-		l->instance.addresses = l->address;
-		l->conf.instances = &l->instance;
-		l->conf.n_instances = 1;
-		while (fgets(line, sizeof(line), f) && take(l, line))
-			;
-	}
-	if (f)
-		fclose(f);
-	else
+	if (fd < 0 || (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_uid == geteuid()))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+struct conf *leftover_read(const char *pid_file)
+{
+	char path[64];
+	const struct conf_source source = {.file = path};
+	struct diag *said = calloc(1, sizeof(*said)); /* nobody wrote it by hand */
+	struct conf *c = NULL;
+	int fd = said ? open_ours(pid_file) : -1;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (fd >= 0) {
+		conf_load(&source, said, &c);
+		diag_fini(said);
 		close(fd);
-	return l ? &l->conf : NULL;
+	}
+	free(said);
+	return c;
 }

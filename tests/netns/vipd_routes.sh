@@ -141,3 +141,33 @@ vipd_stop r1
 is_gone() { ! held | grep -qE "198.51.100|203.0.113|table 77|table 100|10.8.0.1|2001:db8"; }
 wait_for 30 "vipd takes all back" is_gone || fail "vipd takes all back" "$(held)"
 good "nothing stays behind"
+
+# All of it is killed, and the next start knows another configuration: what it does not name goes, what others put there stays.
+configure 20
+sed -i "s|advert_int 1|version 3\n    advert_int 0.1\n    use_vmac vr51|; s|^    virtual_routes {|&\n        198.51.102.0/24 scope link|" "$LAB_DIR/r1/keepalived.conf"
+vipd_start r1
+vmac_there() { lab_ip r1 -o addr show dev vr51 2>/dev/null | grep -qF " $vip/24" && lab_ip r1 route show | grep -q "^198.51.102.0/24 dev vr51"; }
+wait_for 30 "vipd is MASTER" vmac_there || fail "vipd becomes MASTER on vr51" "$(lab_ip r1 addr)"
+[ "$(lab_ip r1 route show proto keepalived | grep -c "^198.51.10[02].0/24\|^192.0.2.0/24")" = 3 ] || fail "routes are marked as keepalived's are" "$(lab_ip r1 route show)"
+lab_ip r1 -d rule show | grep "^50[0-2]:" | grep -qv "proto keepalived" && fail "rules are marked as keepalived's are" "$(lab_ip r1 -d rule show)"
+mapfile -t own < <(process_tree "${vipd_pid[r1]}")
+kill -STOP "${own[@]}"
+kill -KILL "${own[@]}"
+wait "${vipd_pid[r1]}" 2>/dev/null
+vmac_there || fail "all of it stays behind" "$(lab_ip r1 addr)"
+lab_ip r1 route add 198.51.103.0/24 dev eth0 proto keepalived
+cat >"$LAB_DIR/r1/keepalived.conf" <<CONF
+vrrp_instance VI_1 {
+    interface eth0
+    virtual_router_id 52
+    virtual_ipaddress {
+        10.9.0.101/24
+    }
+}
+CONF
+vipd_start r1
+all_gone() { is_gone && ! held | grep -qF "$vip" && ! lab_ip r1 link show vr51 >/dev/null 2>&1; }
+wait_for 30 "what was left behind goes" all_gone || fail "what was left behind goes" "$(held; lab_ip r1 link; tail "$LAB_DIR/r1/vipd.log")"
+lab_ip r1 route show | grep -q "^198.51.103.0/24" || fail "another's route stays" "$(lab_ip r1 route show)"
+vipd_stop r1
+good "what all of it left behind when it was killed goes with the next start"

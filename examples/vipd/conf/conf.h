@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <linux/rtnetlink.h>
+
 #include <libha/ip.h>
 #include <libha/route.h>
 #include <libha/vrrp.h>
@@ -108,11 +110,17 @@ struct conf_route {
 	struct diag_place at;
 };
 
+/* A destination on the link is on the instance's link, when no other is named. */
+static inline bool conf_route_at_home(const struct conf_route *r)
+{
+	return !r->dev && !r->n_hops && !r->route.via.family && (!r->route.type || r->route.type == RTN_UNICAST);
+}
+
 struct conf_rule {
 	struct ha_net_rule rule;
 	bool no_track;
 	uint32_t index; /* of all routes and rules of the file */
-	const char *text;
+	const char *text; /* as it was written, and with its preference */
 	struct diag_place at;
 };
 

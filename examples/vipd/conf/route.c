@@ -550,6 +550,8 @@ void conf_route_line(struct conf_parse *p, const struct conf_node *n, struct con
 		return;
 	if (!r.route.family && !r.route.dst.family && !r.route.via.family && !r.n_hops)
 		r.route.family = AF_INET;
+	if (!r.route.protocol)
+		r.route.protocol = RTPROT_KEEPALIVED;
 	r.text = joined(&l);
 	r.index = p->conf->n_lines++;
 	i->routes = conf_grow(p->memory, i->routes, i->n_routes, sizeof(r));
@@ -769,9 +771,13 @@ void conf_rule_line(struct conf_parse *p, const struct conf_node *n, struct conf
 	if (track_group)
 		conf_note(p, &r.at,
 			  "a rule has no interface that could fail: track_group changes nothing");
-	if (!r.rule.priority)
-		r.rule.priority = next_preference(p, &r);
+	if (!r.rule.protocol)
+		r.rule.protocol = RTPROT_KEEPALIVED;
 	r.text = joined(&l);
+	if (!r.rule.priority) {
+		r.rule.priority = next_preference(p, &r);
+		r.text = conf_printf(p->memory, "%s preference %u", r.text, r.rule.priority);
+	}
 	r.index = p->conf->n_lines++;
 	i->rules = conf_grow(p->memory, i->rules, i->n_rules, sizeof(r));
 	i->rules[i->n_rules++] = r;

@@ -61,9 +61,7 @@ static bool to_route(struct kernel *k, const struct conf_instance *i, const stru
 		ret->n_nexthops = from->n_hops;
 		return true;
 	}
-	/* A destination on the link is on the instance's link, when no other is named. */
-	if (!dev && !from->route.via.family &&
-	    (!from->route.type || from->route.type == RTN_UNICAST))
+	if (conf_route_at_home(from))
 		dev = conf_home_device(i);
 	return index_of(k, dev, &ret->ifindex);
 }
@@ -262,12 +260,11 @@ static bool has_route(const struct conf *c, const char *text)
 	return false;
 }
 
-/* Without a preference of its own it may have another one now. */
-static bool has_rule(const struct conf *c, const struct conf_rule *rule)
+static bool has_rule(const struct conf *c, const char *text)
 {
 	for (const struct conf_instance *i = conf_holders(c); i; i = i->next)
 		for (size_t n = 0; n < i->n_rules; n++)
-			if (!strcmp(i->rules[n].text, rule->text) && i->rules[n].rule.priority == rule->rule.priority)
+			if (!strcmp(i->rules[n].text, text))
 				return true;
 	return false;
 }
@@ -275,7 +272,7 @@ static bool has_rule(const struct conf *c, const struct conf_rule *rule)
 void routes_remove_old(struct kernel *k, const struct conf_instance *old)
 {
 	for (size_t n = 0; n < old->n_rules; n++) {
-		int r = has_rule(k->conf, &old->rules[n]) ? 0 : remove_rule(k, &old->rules[n]);
+		int r = has_rule(k->conf, old->rules[n].text) ? 0 : remove_rule(k, &old->rules[n]);
 
 		if (r < 0)
 			say_failure(k, old, "remove rule", old->rules[n].text, r);

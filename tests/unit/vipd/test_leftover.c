@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The file of addresses beside the pid file stays whole when a new one cannot be written. */
+/* The file of what is held, beside the pid file stays whole when a new one cannot be written. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -37,9 +37,9 @@ static void write_some(const char *pid_file, size_t n)
 static size_t how_many(const char *pid_file)
 {
 	struct conf *c = leftover_read(pid_file);
-	size_t n = c ? c->instances->n_addresses : 0;
+	size_t n = c && c->fixed ? c->fixed->n_addresses : 0;
 
-	free(c);
+	conf_free(c);
 	return n;
 }
 
@@ -50,7 +50,7 @@ static void what_was_there_stays(void **state)
 
 	assert_non_null(mkdtemp(folder));
 	snprintf(pid_file, sizeof(pid_file), "%s/pid", folder);
-	snprintf(next, sizeof(next), "%s.addresses.next", pid_file);
+	snprintf(next, sizeof(next), "%s.held.next", pid_file);
 	signal(SIGXFSZ, SIG_IGN);
 	write_some(pid_file, 7);
 	for (size_t n = 1; n <= ADDRESSES_MAX; n++) {
@@ -70,7 +70,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(what_was_there_stays)};
 
-	instance.interface = "eth0";
+	instance.home = "eth0";
 	for (size_t i = 0; i < ADDRESSES_MAX; i++)
 		address[i] = (struct conf_address){
 		    .ip = {.family = 2, .bytes = {10, 0, (uint8_t)(i / 200), (uint8_t)(1 + i % 200)}}, .prefix = 24};
