@@ -246,6 +246,21 @@ void print_down(const json_t *virtual)
 		printf("  and %zu more: lbctl show %s\n", left, text(virtual, "name"));
 }
 
+static void print_silent(const json_t *silent)
+{
+	const char *name;
+	json_t *heard;
+	char age[DURATION_SIZE];
+
+	json_object_foreach((json_t *)silent, name, heard)
+	{
+		if (json_is_null(heard))
+			printf("%s DOES NOT ANSWER: it never has\n", name);
+		else
+			printf("%s DOES NOT ANSWER: what is shown of it is %s old\n", name, ago(json_number_value(heard), age));
+	}
+}
+
 void print_status(const json_t *s)
 {
 	char since[DURATION_SIZE];
@@ -255,6 +270,7 @@ void print_status(const json_t *s)
 	printf("configuration %s, read %s ago\n", text(s, "file"), ago(number(s, "loaded"), since));
 	if (flag(s, "last_reload_refused"))
 		puts("THE LAST RELOAD WAS REFUSED: vipd -t says why");
+	print_silent(json_object_get(s, "silent"));
 	print_instances(json_object_get(s, "instances"));
 	print_groups(json_object_get(s, "groups"));
 	print_virtuals(json_object_get(s, "virtual_servers"));

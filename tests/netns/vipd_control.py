@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""vipd_control.py VIPD SCHEMA: the control socket keeps its contract: every answer is what the schema says, nonsense gets an
+"""vipd_control.py VIPD SCHEMA LBCTL: the control socket keeps its contract: every answer is what the schema says, nonsense gets an
 error and harms nobody, limits hold. Everything is in a network namespace of its own.
 """
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import stat
@@ -271,10 +272,14 @@ def silence(client):
     os.kill(vrrp, signal.SIGSTOP)
     try:
         before = {sent() for _ in range(4)}
+        heard, shown = client.result("status")["silent"], subprocess.run([lbctl, "-s", "p.sock", "status"], capture_output=True, text=True).stdout
     finally:
         os.kill(vrrp, signal.SIGCONT)
+    assert list(heard) == ["vipd_vrrp"] and 1 <= time.time() - heard["vipd_vrrp"] < 60, heard
+    assert re.search(r"^vipd_vrrp DOES NOT ANSWER: what is shown of it is \d+ s old$", shown, re.M), shown
     assert len(before) == 1 and pathlib.Path("log").read_text().count("vipd_vrrp does not say what it knows") == 1, before
     wait_for("adverts again", lambda: sent() > max(before))
+    assert client.result("status")["silent"] == {}
     # One that dies over a question has a successor, which is asked: also later, when it is stuck.
     kernel = client.result("status")["processes"]["vipd_kernel"]
     stuck = lambda: pathlib.Path("log").read_text().count("vipd_kernel does not say what it knows")
@@ -351,8 +356,8 @@ if os.geteuid() != 0:
     sys.exit(77)
 if sys.argv[-1] != "inside":
     os.execvp("unshare", ["unshare", "-n", sys.executable, os.path.abspath(__file__), os.path.abspath(sys.argv[1]),
-                          os.path.abspath(sys.argv[2]), "inside"])
-schema = json.loads(pathlib.Path(sys.argv[2]).read_text())
+                          os.path.abspath(sys.argv[2]), os.path.abspath(sys.argv[3]), "inside"])
+schema, lbctl = json.loads(pathlib.Path(sys.argv[2]).read_text()), sys.argv[3]
 for command in ("link set lo up", "link add v0 type veth peer name v1", "link set v0 up", "link set v1 up",
                 "addr add 10.9.0.1/24 dev v0"):
     subprocess.run(["ip", *command.split()], check=True)

@@ -385,6 +385,18 @@ static json_t *processes(const struct supervisor *s)
 	return o;
 }
 
+/* Who does not answer, and since when what is shown of him is old. */
+static json_t *silent(const struct supervisor *s)
+{
+	const struct fresh *f = &s->fresh_waiters;
+	json_t *o = json_object();
+
+	for (int r = 0; r < N_ROLES; r++)
+		if (f->silent & 1u << r)
+			json_object_set_new(o, role_name((enum role)r), time_json(f->heard_ns[r]));
+	return o;
+}
+
 json_t *report_status(const struct supervisor *s)
 {
 	static const char *const backend[] = {"none", "ipvs", "nft"};
@@ -402,10 +414,10 @@ json_t *report_status(const struct supervisor *s)
 		report_next(v, &at);
 	}
 	return json_pack(
-	    "{s:s, s:i, s:s?, s:f, s:f, s:s, s:b, s:s, s:o, s:o, s:o, s:o}", "version",
+	    "{s:s, s:i, s:s?, s:f, s:f, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o}", "version",
 	    VIPD_VERSION, "pid", (int)getpid(), "router_id", s->conf->globals.router_id, "started",
 	    s->started, "loaded", s->loaded, "file", s->options->file, "last_reload_refused",
 	    s->load_failed, "forwarding_backend",
-	    s->conf->n_virtuals ? backend[s->backend] : backend[0], "processes", processes(s),
+	    s->conf->n_virtuals ? backend[s->backend] : backend[0], "processes", processes(s), "silent", silent(s),
 	    "instances", instances, "groups", groups, "virtual_servers", virtuals);
 }

@@ -86,6 +86,7 @@ void fresh_arrived(struct supervisor *s, enum role from)
 
 	f->silent &= ~(1u << from);
 	f->pending &= ~(1u << from);
+	f->heard_ns[from] = loop_now_ns(s->loop);
 	if (!f->pending && f->n)
 		serve(s);
 }

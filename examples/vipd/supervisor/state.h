@@ -47,6 +47,7 @@ struct fresh {
 	size_t n;
 	unsigned pending; /* bits of enum role: who has not answered yet */
 	unsigned silent;  /* likewise: who did not answer in time, and is not waited for until he does */
+	uint64_t heard_ns[N_ROLES]; /* when he last did; 0: never */
 	struct loop_source *timer;
 };
 
