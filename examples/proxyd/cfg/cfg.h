@@ -248,6 +248,12 @@ static inline struct tls_back *cfg_server_back(const struct cfg_server *s)
 	return s->tls_words ? s->tls_words->back : NULL;
 }
 
+/* The name to ask it for; NULL: none that is not constant. */
+static inline const struct expr *cfg_server_sni(const struct cfg_server *s)
+{
+	return s->tls_words && s->tls_words->back ? s->tls_words->sni_expr : NULL;
+}
+
 enum cfg_mode {
 	CFG_MODE_TCP, /* HAProxy's default */
 	CFG_MODE_HTTP,
@@ -643,8 +649,6 @@ struct cfg_proxy {
 	struct cfg_rules *rules;     /* cfg/rules.h; NULL: none */
 	struct cfg_formats *formats; /* cfg/rules.h; NULL: nothing is logged or numbered */
 	struct capture_slots *slots; /* NULL: nothing is captured */
-	const struct expr *sni;	     /* of its servers; NULL: none that is not constant */
-	const char *sni_text;
 	const struct cfg_source *source_header; /* of its servers: usesrc hdr_ip; NULL: none */
 	const char *use_backend; /* without a condition; goes before default_backend */
 	struct diag_place use_backend_at;

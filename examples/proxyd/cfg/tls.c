@@ -136,9 +136,8 @@ static void check_bind(struct reader *r, const struct cfg_proxy *p, struct cfg_t
 /* The expression of `sni`; a constant one is a name. */
 static bool read_sni(struct reader *r, const struct cfg_proxy *p, struct cfg_tls *t)
 {
-	/* in mode http it is found out before a server is chosen; in mode tcp what was sent is nothing by then, as in HAProxy */
-	const unsigned no_message = EXPR_SERVER | EXPR_SENT | EXPR_BYTES;
-	const unsigned known = p->set.mode == CFG_MODE_TCP ? EXPR_BACKEND | no_message : EXPR_BACKEND | EXPR_REQUEST | EXPR_MESSAGE | EXPR_ASKED;
+	/* what a client of mode tcp sent is on its way by then; what a request's head is in is no bytes: as in HAProxy */
+	const unsigned unheard = EXPR_SENT | EXPR_BYTES | (p->set.mode == CFG_MODE_TCP ? EXPR_REQUEST | EXPR_MESSAGE | EXPR_ASKED : 0);
 	struct rule_error e = {""};
 	const char *rest = "";
 	struct expr *x = keep(r, sizeof(*x));
@@ -153,14 +152,13 @@ static bool read_sni(struct reader *r, const struct cfg_proxy *p, struct cfg_tls
 			 *e.text ? e.text : "this is no expression");
 		return false;
 	}
-	if (x->needs & ~known & no_message) {
-		diag_add(r->diag, DIAG_WARNING, &t->at, "sni: \"%s\" is not known yet in mode http: no name is sent", t->sni);
-	} else if (x->needs & ~known) {
-		diag_add(r->diag, DIAG_ERROR, &t->at,
-			 "sni: \"%s\" is not known yet when a server is connected to%s", t->sni,
-			 p->set.mode == CFG_MODE_TCP ? " in mode tcp" : "");
+	if (!expr_may_stand(x->needs, EXPR_NOT_BEFORE_ANSWER & ~EXPR_CHOSEN, &e)) {
+		diag_add(r->diag, DIAG_ERROR, &t->at, "sni: \"%s\" is not known yet when a server is connected to", t->sni);
 		return false;
 	}
+	if (x->needs & unheard)
+		diag_add(r->diag, DIAG_WARNING, &t->at, "sni: \"%s\" is nothing any more when a server of mode %s is connected to: no name is sent",
+			 t->sni, p->set.mode == CFG_MODE_TCP ? "tcp" : "http");
 	if (strncmp(t->sni, "str(", 4) != 0) {
 		t->sni_expr = x;
 		return true;
@@ -240,7 +238,6 @@ static void make_back(struct reader *r, const struct cfg_proxy *p, struct cfg_se
 	    .crt = t->crt_file = tls_with_base(r->cfg, g->crt_base, s->at.file, t->crt),
 	    .verify_host = t->verify_host,
 	    .name = t->sni_name,
-	    .asks_name = t->sni_expr,
 	    .no_reuse = t->no_reuse,
 	    .at = s->at,
 	};
@@ -291,16 +288,6 @@ static void check_server(struct reader *r, struct cfg_proxy *p, struct cfg_serve
 		s->tls_words = t = own;
 	}
 	make_back(r, p, s, t);
-	if (t->sni_expr && p->sni && strcmp(p->sni_text, t->sni) != 0)
-		diag_add(r->diag, DIAG_ERROR, &s->at,
-			 "server \"%s\": one backend asks its servers by one sni expression in "
-			 "this version: \"%s\" and \"%s\" "
-			 "differ",
-			 s->name, p->sni_text, t->sni);
-	if (t->sni_expr && !p->sni) {
-		p->sni = t->sni_expr;
-		p->sni_text = t->sni;
-	}
 }
 
 void cfg_tls_check(struct reader *r, struct cfg_proxy *p)

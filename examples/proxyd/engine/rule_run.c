@@ -224,7 +224,7 @@ enum persistence backend_persistence(const struct backend *b, struct run *r)
 
 /* ---- Sticking ---- */
 
-unsigned backend_server_id(const struct backend *b, const struct server *server)
+const struct cfg_server *backend_line(const struct backend *b, const struct server *server)
 {
 	const struct set *s = b->set;
 	uint32_t hash = server_name_hash(b, text_of(server->name, strlen(server->name))), at = hash;
@@ -232,8 +232,33 @@ unsigned backend_server_id(const struct backend *b, const struct server *server)
 
 	while (name_index_next(&s->server_names, hash, &at, &i))
 		if (s->server[i] == server)
-			return s->line[i]->id;
-	return 0;
+			return s->line[i];
+	return NULL;
+}
+
+unsigned backend_server_id(const struct backend *b, const struct server *server)
+{
+	const struct cfg_server *line = backend_line(b, server);
+
+	return line ? line->id : 0;
+}
+
+const struct expr *backend_sni(const struct backend *b, const struct server *server)
+{
+	const struct cfg_server *line = b->asks_names ? backend_line(b, server) : NULL;
+
+	return line ? cfg_server_sni(line) : NULL;
+}
+
+bool run_sni(const struct expr *sni, struct run *r, char name[TLS_NAME_SIZE])
+{
+	struct text value;
+
+	if (!expr_eval_text(sni, r, &value) || !value.len || value.len >= TLS_NAME_SIZE)
+		return false;
+	memcpy(name, value.at, value.len);
+	name[value.len] = '\0';
+	return true;
 }
 
 unsigned backend_stick_id(const struct backend *b, const struct server *server)

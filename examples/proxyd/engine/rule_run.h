@@ -60,10 +60,17 @@ struct server *backend_stick(const struct backend *b, struct run *r, struct rule
 /* stick store-response */
 bool backend_sticks_answers(const struct backend *b);
 void backend_stick_response(const struct backend *b, struct run *r, const struct server *server);
+/* Its line; NULL: it is none of this backend's. */
+const struct cfg_server *backend_line(const struct backend *b, const struct server *server);
 /* 1, 2 … in the order of the file, as HAProxy numbers them; 0: it is none of this backend's. */
 unsigned backend_server_id(const struct backend *b, const struct server *server);
 /* The same for tables; 0: they do not keep it. */
 unsigned backend_stick_id(const struct backend *b, const struct server *server);
+
+/* `sni` of its line; NULL: none that is not constant. */
+const struct expr *backend_sni(const struct backend *b, const struct server *server);
+/* What that says; false: no name. */
+bool run_sni(const struct expr *sni, struct run *r, char name[TLS_NAME_SIZE]);
 
 /* balance hash. False: there is no value. */
 bool run_hash_key(const struct backend *b, struct run *r, uint64_t *ret);

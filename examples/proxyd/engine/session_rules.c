@@ -319,20 +319,15 @@ struct server *session_key(struct worker *w, struct session *s, const char *earl
 
 bool session_sni(struct worker *w, struct session *s, char name[TLS_NAME_SIZE])
 {
-	const struct backend *b = s->seeker.backend;
+	const struct expr *sni = backend_sni(s->seeker.backend, s->seeker.server);
 	char scratch[1024];
-	struct text value;
 	struct session_view view;
 	struct run r;
 
-	if (!b->proxy->sni)
+	if (!sni)
 		return false;
 	prepare(w, s, &view, &r, (struct scratch){scratch, 0, sizeof(scratch)});
-	if (!expr_eval_text(b->proxy->sni, &r, &value) || !value.len || value.len >= TLS_NAME_SIZE)
-		return false;
-	memcpy(name, value.at, value.len);
-	name[value.len] = '\0';
-	return true;
+	return run_sni(sni, &r, name);
 }
 
 const char *session_unique_id(struct worker *w, struct session *s)

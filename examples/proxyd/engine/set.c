@@ -124,6 +124,7 @@ static bool add_server(struct engine *e, struct set *s, struct backend *b, const
 	s->back[s->n_servers] = cfg_server_back(c) ? tls_back_hold(cfg_server_back(c)) : NULL;
 	s->line[s->n_servers++] = c;
 	b->redirects |= c->redir != NULL;
+	b->asks_names |= cfg_server_sni(c) != NULL;
 	if (strcmp(c->name, CFG_NO_SERVER) != 0 && strlen(c->name) > b->name_max)
 		b->name_max = (unsigned)strlen(c->name);
 	name_index_add(&s->server_names, server_name_hash(b, text_of(server->name, strlen(server->name))), s->n_servers - 1);

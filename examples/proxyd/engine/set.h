@@ -29,7 +29,7 @@ struct backend {
 	unsigned retries;
 	int redispatch;
 	unsigned retry_on;		    /* enum cfg_retry */
-	bool rotates, redirects; /* redirects: a server has "redir" */
+	bool rotates, redirects, asks_names; /* the last two: a server has "redir", "sni" that is no constant */
 	unsigned name_max; /* bytes of its servers' longest name; 0: they have none */
 	const struct expr *hash, *persist; /* balance hash, persist rdp-cookie; NULL: not */
 	bool hashes_source, hashes_request; /* its algorithm wants a key of that */

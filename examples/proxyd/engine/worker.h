@@ -121,7 +121,7 @@ uint64_t session_inspect_deadline(const struct session *s);
 
 #define TLS_NAME_SIZE 256 /* of a server name with its end */
 
-/* What `sni` of the backend's servers says for this session; false: no name. */
+/* What `sni` of its server says for this session; false: no name. */
 bool session_sni(struct worker *w, struct session *s, char name[TLS_NAME_SIZE]);
 
 /* What unique-id-format says of this session, its own; NULL: there is none. */

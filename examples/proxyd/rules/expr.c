@@ -319,7 +319,7 @@ bool expr_may_stand(unsigned needs, unsigned absent, struct rule_error *e)
 		return true;
 	if (missing & (EXPR_RESPONSE | EXPR_ANSWERED | EXPR_SAID))
 		return rule_fail(e, absent & EXPR_REQUEST ? "no response is left to be asked here" : "there is no response yet: this belongs in http-response");
-	if (missing & EXPR_SERVER)
+	if (missing & (EXPR_SERVER | EXPR_CHOSEN))
 		return rule_fail(e, "no server has answered yet: this belongs in http-response, or in log-format");
 	if (missing & EXPR_BACKEND)
 		return rule_fail(e, "there is no backend yet: this belongs in rules of the backend, or in log-format");

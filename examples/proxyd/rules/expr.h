@@ -42,14 +42,15 @@ const struct regex *rule_regex(const struct rule_memory *m, const char *pattern,
 #define EXPR_ASKED 4u	 /* HTTP request, or what is known of it when it is gone */
 #define EXPR_MESSAGE 8u	 /* HTTP response where there is one, else the request */
 #define EXPR_BACKEND 16u /* a backend that was chosen */
-#define EXPR_SERVER 32u	 /* a server, or what it answered */
+#define EXPR_SERVER 32u	 /* a connection to a server, or what it answered */
 #define EXPR_SENT 64u	 /* bytes of a client */
 #define EXPR_SAID 128u	 /* bytes of a server */
 #define EXPR_BYTES 256u	 /* either */
 #define EXPR_ANSWERED 512u /* HTTP response, or what is known of it when it is gone */
+#define EXPR_CHOSEN 1024u /* a server that was chosen */
 
 /* What is not there yet, or any more: in rules of requests, of answers, when a connection begins, in lines of a log. */
-#define EXPR_NOT_BEFORE_ANSWER (EXPR_RESPONSE | EXPR_ANSWERED | EXPR_SAID | EXPR_SERVER)
+#define EXPR_NOT_BEFORE_ANSWER (EXPR_RESPONSE | EXPR_ANSWERED | EXPR_SAID | EXPR_SERVER | EXPR_CHOSEN)
 #define EXPR_NOT_BEHIND_REQUEST (EXPR_REQUEST | EXPR_SENT)
 #define EXPR_NOT_AT_ACCEPT \
 	(EXPR_NOT_BEFORE_ANSWER | EXPR_NOT_BEHIND_REQUEST | EXPR_MESSAGE | EXPR_ASKED | EXPR_BYTES | EXPR_BACKEND)

@@ -20,7 +20,7 @@ struct tls_back {
 	struct tls_settings settings;
 	struct tls_globals globals;
 	char *verify_host, *name;
-	bool no_reuse, asks_name;
+	bool no_reuse;
 	struct tls_pair *pair; /* NULL: we show no certificate */
 	struct tls_trust *trust;
 	unsigned char alpn[TLS_ALPN_MAX];
@@ -85,7 +85,7 @@ struct tls *tls_back_connect(struct tls_back *b, unsigned worker, int fd, const 
 	struct tls *t;
 	bool ok;
 
-	name = b->name ? b->name : b->asks_name ? name : NULL;
+	name = b->name ? b->name : name;
 	verify = b->verify_host ? b->verify_host : name;
 
 	if (!w->ctx)
@@ -138,7 +138,6 @@ static struct tls_back *make(const struct tls_back_opts *o, bool again, struct d
 	b->settings = o->settings;
 	b->globals = *o->globals;
 	b->no_reuse = o->no_reuse;
-	b->asks_name = o->asks_name;
 	b->alpn_len = tls_alpn_wire(o->settings.alpn, b->alpn);
 	if (o->verify_host)
 		ok = (b->verify_host = strdup(o->verify_host));
@@ -170,7 +169,6 @@ struct tls_back *tls_back_again(const struct tls_back *b, struct tls_store *stor
 			.crt = b->pair ? b->pair->item.file : NULL,
 			.verify_host = b->verify_host,
 			.name = b->name,
-			.asks_name = b->asks_name,
 			.no_reuse = b->no_reuse,
 		    },
 		    true, d);

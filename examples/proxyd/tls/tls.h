@@ -228,8 +228,7 @@ struct tls_back_opts {
 	const struct tls_globals *globals;
 	const char *crt;	 /* our own; NULL: none */
 	const char *verify_host; /* NULL: the name asked for, if any */
-	const char *name;	 /* to ask for, each time; NULL: see asks_name */
-	bool asks_name;		 /* for what tls_back_connect is told */
+	const char *name;	 /* to ask for, each time; NULL: what tls_back_connect is told */
 	bool no_reuse;		 /* of sessions */
 	struct diag_place at;
 };

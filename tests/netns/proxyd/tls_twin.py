@@ -553,13 +553,38 @@ def test_in_mode_tcp_the_name_is_of_the_server(binary):
     names = []
     server = tls_server(AUTHORITY.wild, names)
     rules = "tcp-request inspect-delay 5s\n    tcp-request content accept if { req.len gt 6 }\n    "
-    for n, sni in enumerate(("srv_name", "be_name", "req.payload(0,7)")):
+    for n, sni in enumerate(("srv_name", "be_name", "req.payload(0,7)", "path")):
         text = "defaults\n    mode tcp\n    timeout connect 5s\n    timeout client 5s\n    timeout server 5s\n" \
             "listen b1.test\n    bind 127.0.0.1:{port}\n    " + rules + f"server s1.test 127.0.0.1:{server.port} ssl verify none sni {sni}\n"
         with Proxy(binary, text) as p, p.connect() as s:
-            s.sendall(b"c1.test and more\r\n\r\n")
+            s.sendall(b"GET c1.test HTTP/1.0\r\n\r\n")
             until("the server is asked", lambda: len(names) > n)
-    assert names == ["s1.test", "b1.test", None], names
+    assert names == ["s1.test", "b1.test", None, None], names
+
+
+def test_each_server_is_asked_by_its_own_expression(binary):
+    """Found out for the server that was chosen, once more when that is another one; and only who asks for one name shares a connection."""
+    names = []
+    server = tls_server(AUTHORITY.wild, names)
+    at, nowhere = f"127.0.0.1:{server.port} ssl verify none", f"127.0.0.1:{free_port()} ssl verify none"
+    first, last = "balance first\n    option redispatch 1\n    retries 1\n    ", "sni req.hdr(host),regsub(h,l)"
+    text = backends({
+        "own": f"default-server sni srv_name\n    server-template own 2 {at}\n    server host {at} sni req.hdr(host)\n"
+               f"    server fixed {at} sni str(fixed.test)\n    server path {at} sni path,field(3,/)\n    server no {at} sni req.hdr(x-no)",
+        "again": f"{first}server a {nowhere} sni req.hdr(host)\n    server b.test {at} {last}",
+        "chosen": f"{first}server a {nowhere} sni srv_name\n    server c.test {at} sni srv_name",
+    }).replace("retries 0", "http-reuse always")
+    with Proxy(binary, text) as p, p.connect() as s:
+        asked = {"own1", "own2", "h1.test", "fixed.test", "path.test", None}, {"h2.test"}, set(), {"h2.test"}  # one is as many idle ones as are kept
+        for host, new in zip(("h1.test", "h2.test") * 2, asked):
+            del names[:]
+            for _ in range(6):
+                assert get(s, "/own/path.test", host)[0] == 200
+            assert set(names) == new and len(names) == len(new), (host, names)
+        del names[:]
+        for _ in range(3):
+            assert get(s, "/again", "h1.test")[0] == 200 and get(s, "/chosen")[0] == 200
+        assert names == ["l1.test", "c.test"], names  # once each: what is idle was asked for the same
 
 
 def test_a_check_speaks_tls(binary):

@@ -125,6 +125,22 @@ static void strict_sni_has_no_default(void **state)
 	end(&d, cfg);
 }
 
+static void a_server_has_an_expression_of_its_own(void **state)
+{
+	struct diag d;
+	struct cfg *cfg = load(&d, "listen a\n mode http\n bind :1\n default-server ssl verify none sni srv_name\n server s 127.0.0.1:1\n"
+				   " server t 127.0.0.1:1 sni req.hdr(host)\n server u 127.0.0.1:1 sni str(u)\n");
+	const struct cfg_server *s = STAILQ_FIRST(&STAILQ_FIRST(&cfg->proxies)->servers), *t = STAILQ_NEXT(s, next), *u = STAILQ_NEXT(t, next);
+
+	assert_int_equal(d.count[DIAG_ERROR], 0);
+	assert_non_null(cfg_server_sni(s));
+	assert_non_null(cfg_server_sni(t));
+	assert_ptr_not_equal(cfg_server_sni(s), cfg_server_sni(t));
+	assert_null(cfg_server_sni(u));
+	assert_string_equal(u->tls_words->sni_name, "u");
+	end(&d, cfg);
+}
+
 static void a_list_has_names_of_its_own_and_excludes_some(void **state)
 {
 	const char *one = make("one", "DNS:unused.example"), *two = make("two", "DNS:two.example");
@@ -248,6 +264,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_name_gets_its_certificate),
 	    cmocka_unit_test(strict_sni_has_no_default),
+	    cmocka_unit_test(a_server_has_an_expression_of_its_own),
 	    cmocka_unit_test(a_list_has_names_of_its_own_and_excludes_some),
 	    cmocka_unit_test(a_list_that_is_wrong_is_told_by_its_lines),
 	    cmocka_unit_test(a_range_of_ports_has_one_front),

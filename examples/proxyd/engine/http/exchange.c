@@ -54,7 +54,6 @@ void exchange_free(struct worker *w, struct exchange *x)
 	chunk_free(&x->part);
 	seeker_fini(&x->seeker);
 	free(x->line);
-	free(x->sni);
 	if (w->http->n_spares == SPARES_MAX) {
 		free(x);
 		return;
@@ -348,10 +347,6 @@ void exchange_route(struct worker *w, struct exchange *x, uint32_t head_len, siz
 	if (!e && (x->client->frontend->http->late_edits | x->seeker.backend->http->late_edits))
 		e = http_edit_late(w, x, m);
 	/* what reads the message comes first: an edited head is written over the one that came */
-	if (!e && !http_sni(w, x, m)) {
-		exchange_fail(w, x, 500, 'R', 'R');
-		return;
-	}
 	http_source(x, m);
 	set_key(w, x, m);
 	x->head = NULL;

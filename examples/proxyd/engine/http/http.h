@@ -168,7 +168,6 @@ struct exchange {
 	struct deflater *deflater;  /* compress.c; NULL: the body passes as it is */
 	bool wanted_by_rule;	    /* `wanted`, by use-server: no cookie is asked */
 	uint32_t cookie_last_s, cookie_first_s; /* dates of its cookie, seconds since 1970; 0: none */
-	char *sni;		    /* what its servers are to be asked for; NULL: none */
 	char cookie_in, cookie_out; /* for the log, HAProxy's letters */
 	int8_t log_level;	    /* of set-log-level; -1: as configured, 8: silent */
 	/* for the log */
@@ -459,12 +458,11 @@ bool exchange_download(struct worker *w, struct exchange *x);
 
 /* ---- link.c ---- */
 
-/* An idle connection that this exchange may use; NULL: there is none. */
-struct link *link_reuse(struct worker *w, struct exchange *x);
+/* An idle connection that this exchange may use, whose server was asked for this name ("": none); NULL: there is none. */
+struct link *link_reuse(struct worker *w, struct exchange *x, const char *sni);
 
 /* A new connection to its server, with `early` sent if it stands at once. 0 or -errno. */
-int link_open(struct worker *w, struct exchange *x, const char *early, size_t len,
-	      size_t *ret_sent);
+int link_open(struct worker *w, struct exchange *x, const char *sni, const char *early, size_t len, size_t *ret_sent);
 void link_event(struct worker *w, struct link *l, uint32_t events);
 
 /* The exchange needs its link no more: idle if `keep` and it may be used again, else closed. */
@@ -515,8 +513,8 @@ bool http_response_rules(struct worker *w, struct exchange *x, struct http_msg *
 /* source.c: finds x->source. */
 void http_source(struct exchange *x, const struct http_msg *m);
 
-/* Finds x->sni. False: no memory. */
-bool http_sni(struct worker *w, struct exchange *x, struct http_msg *m);
+/* What `sni` of its server says for this request, whose head stands at `head` as the server gets it; "": no name. */
+void http_sni(struct worker *w, struct exchange *x, char *head, size_t len, char name[TLS_NAME_SIZE]);
 
 /* What expressions of this exchange are evaluated with; `v` lives as long as *r. False: no memory. */
 bool http_prepare_run(struct worker *w, struct exchange *x, struct exchange_view *v, struct run *r);

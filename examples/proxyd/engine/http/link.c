@@ -53,9 +53,9 @@ static bool may_share(const struct exchange *x, const struct link *l)
 }
 
 /* The server may choose by the name that was asked for, so a request of another one goes elsewhere. */
-static bool same_sni(const struct exchange *x, const struct link *l)
+static bool same_sni(const struct link *l, const char *sni)
 {
-	return !l->h.tls || !strcmp(x->sni ? x->sni : "", l->sni ? l->sni : "");
+	return !l->h.tls || !strcmp(sni, l->sni ? l->sni : "");
 }
 
 /* Where this client wants to go, as far as that decides where the server is. */
@@ -66,9 +66,9 @@ static struct endpoint target_of(const struct exchange *x)
 	return client_target(&x->client->to, x->client->h.fd);
 }
 
-static bool leads_there(const struct exchange *x, const struct endpoint *target, const struct link *l)
+static bool leads_there(const struct link *l, const struct endpoint *target, const char *sni)
 {
-	return same_sni(x, l) && l->target.family == target->family && l->target.port == target->port &&
+	return same_sni(l, sni) && l->target.family == target->family && l->target.port == target->port &&
 	       !memcmp(l->target.addr, target->addr, sizeof(target->addr));
 }
 
@@ -80,7 +80,7 @@ static struct link *take(struct worker *w, struct exchange *x, struct link *l)
 	return l;
 }
 
-struct link *link_reuse(struct worker *w, struct exchange *x)
+struct link *link_reuse(struct worker *w, struct exchange *x, const char *sni)
 {
 	struct server *s = x->seeker.server;
 	struct link *l = x->client->own;
@@ -89,7 +89,7 @@ struct link *link_reuse(struct worker *w, struct exchange *x)
 	x->client->own = NULL;
 	if (l)
 		l->owner = NULL;
-	if (l && l->server == s && l->h.kind == HANDLE_LINK && leads_there(x, &target, l)) {
+	if (l && l->server == s && l->h.kind == HANDLE_LINK && leads_there(l, &target, sni)) {
 		count_both(w, &x->seeker, COUNT_REUSES);
 		return take(w, x, l);
 	}
@@ -97,7 +97,7 @@ struct link *link_reuse(struct worker *w, struct exchange *x)
 		link_close(w, l);
 	/* who introduces a client does so once: such a connection is that client's */
 	l = server_sees_client(s) ? NULL : TAILQ_FIRST(&s->worker[w->index].idle);
-	while (l && !leads_there(x, &target, l))
+	while (l && !leads_there(l, &target, sni))
 		l = TAILQ_NEXT(l, of_server);
 	if (!l || !may_share(x, l))
 		return NULL;
@@ -152,7 +152,7 @@ static int connect_socket(struct worker *w, struct exchange *x, bool has_data)
 	return server_connect(x->seeker.server, &from, has_data);
 }
 
-static struct link *link_new(const struct exchange *x)
+static struct link *link_new(const struct exchange *x, const char *sni)
 {
 	struct link *l = calloc(1, sizeof(*l));
 
@@ -160,9 +160,9 @@ static struct link *link_new(const struct exchange *x)
 		return NULL;
 	l->server = x->seeker.server;
 	l->target = target_of(x);
-	if (!x->sni || !l->server->tls)
+	if (!*sni || !l->server->tls)
 		return l;
-	l->sni = strdup(x->sni);
+	l->sni = strdup(sni);
 	if (!l->sni) {
 		free(l);
 		return NULL;
@@ -170,9 +170,9 @@ static struct link *link_new(const struct exchange *x)
 	return l;
 }
 
-int link_open(struct worker *w, struct exchange *x, const char *early, size_t len, size_t *ret_sent)
+int link_open(struct worker *w, struct exchange *x, const char *sni, const char *early, size_t len, size_t *ret_sent)
 {
-	struct link *l = link_new(x);
+	struct link *l = link_new(x, sni);
 	ssize_t n = -1;
 	int fd, e;
 

@@ -419,22 +419,36 @@ static bool run_stage(struct worker *w, struct exchange *x, enum stage stage, co
 	}
 }
 
-bool http_sni(struct worker *w, struct exchange *x, struct http_msg *m)
+/* The request as it is on its way to a server, `len` bytes from its head on. NULL: it is none that can be read. */
+static struct http_msg *written_request(struct worker *w, char *head, size_t len, size_t *ret_head_len)
 {
-	const struct backend *b = x->seeker.backend;
-	struct text value;
+	struct http_msg *m = &w->http->request;
+	ssize_t n;
+
+	h1_begin(m, head, 0, 0);
+	m->lenient = true;
+	m->head_max = UINT32_MAX;
+	m->fields_max = HTTP_FIELDS_MAX;
+	n = h1_request(m, 0, (uint32_t)len);
+	*ret_head_len = n > 0 ? (size_t)n : 0;
+	return n > 0 ? m : NULL;
+}
+
+void http_sni(struct worker *w, struct exchange *x, char *head, size_t len, char name[TLS_NAME_SIZE])
+{
+	const struct expr *sni = backend_sni(x->seeker.backend, x->seeker.server);
 	struct exchange_view view;
+	size_t head_len = 0;
 	struct run r;
 
-	if (!b->proxy->sni)
-		return true;
-	if (!http_prepare_run(w, x, &view, &r))
-		return false;
-	r.request = m;
-	if (!expr_eval_text(b->proxy->sni, &r, &value) || value.len >= TLS_NAME_SIZE)
-		return true; /* no name is asked for */
-	x->sni = strndup(value.at, value.len);
-	return x->sni;
+	*name = '\0';
+	if (!sni || !http_prepare_run(w, x, &view, &r))
+		return;
+	if (sni->needs & (EXPR_REQUEST | EXPR_MESSAGE | EXPR_ASKED))
+		r.request = written_request(w, head, len, &head_len);
+	r.body = text_of(head + head_len, len - head_len);
+	if (!run_sni(sni, &r, name))
+		*name = '\0';
 }
 
 bool http_hash_key(struct worker *w, struct exchange *x, struct http_msg *m)

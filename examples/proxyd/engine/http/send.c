@@ -128,13 +128,13 @@ static bool send_reused(struct worker *w, struct exchange *x, const char *data, 
 }
 
 /* Over a new connection. 0 or -errno; the request is kept in either case. */
-static int send_fresh(struct worker *w, struct exchange *x, const char *data, size_t len)
+static int send_fresh(struct worker *w, struct exchange *x, const char *sni, const char *data, size_t len)
 {
 	size_t sent = 0;
 	int e;
 
 	exchange_set_state(w, x, EXCHANGE_CONNECTING);
-	e = link_open(w, x, data, len, &sent);
+	e = link_open(w, x, sni, data, len, &sent);
 	count_attempt(w, x->seeker.server, e);
 	if (!e && x->link->connected)
 		connected(w, x);
@@ -145,11 +145,9 @@ static int send_fresh(struct worker *w, struct exchange *x, const char *data, si
 static const char *redir_of(const struct exchange *x)
 {
 	const struct backend *b = x->seeker.backend;
+	const struct cfg_server *line = b->redirects ? backend_line(b, x->seeker.server) : NULL;
 
-	for (size_t i = 0; b->redirects && i < b->n_servers; i++)
-		if (b->servers[i] == x->seeker.server)
-			return b->lines[i]->redir;
-	return NULL;
+	return line ? line->redir : NULL;
 }
 
 /* A server with "redir": who only reads is sent there, and away: as HAProxy, which closes. True: it is answered. */
@@ -186,17 +184,21 @@ static bool redirected(struct worker *w, struct exchange *x, const char *data, s
 /* Its server is set: until it is asked, connecting, resting, queued or over. `data`: not sent yet. */
 static void start(struct worker *w, struct exchange *x, const char *data, size_t len)
 {
+	char sni[TLS_NAME_SIZE];
+
 	if (redirected(w, x, data, len))
 		return;
 	for (;;) {
+		char *head = (char *)(uintptr_t)data; /* of our own buffers */
 		struct client *c = x->client;
 		int e;
 
-		http_name_server(x, (char *)(uintptr_t)data, len); /* of our own buffers */
-		while (link_reuse(w, x))
+		http_name_server(x, head, len);
+		http_sni(w, x, head, len, sni);
+		while (link_reuse(w, x, sni))
 			if (send_reused(w, x, data, len))
 				return;
-		e = send_fresh(w, x, data, len);
+		e = send_fresh(w, x, sni, data, len);
 		if (!e || !try_another(w, x, 'S', !server_is_unreachable(x->seeker.server, e)) || c->exchange != x)
 			return;
 		data = x->request->data;
@@ -307,7 +309,7 @@ void exchange_connect_event(struct worker *w, struct exchange *x)
 	int error = l->h.tls ? 0 : introduce(x);
 
 	if (!error && l->server->tls)
-		error = shake_server(w, &l->h, l->server, x->sni);
+		error = shake_server(w, &l->h, l->server, l->sni);
 	if (error == -EAGAIN)
 		return;
 	if (!error) {
