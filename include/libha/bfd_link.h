@@ -13,7 +13,8 @@
  * answers.
  *
  * An interface that was deleted does not come back: free the link and make one for the new ifindex.
- * A struct that begins with `size` has sizeof it there, set by the caller, also when it is filled here.
+ * In a struct that begins with `size` the caller sets it to sizeof the struct, also where the library fills
+ * in the rest.
  * Threads: a link and the sessions added to it belong to one thread at a time.
  */
 #ifndef LIBHA_BFD_LINK_H

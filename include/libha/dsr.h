@@ -13,7 +13,7 @@
  * is. Somebody has to talk to it: health checks do, else ha_net_neighbour_set() with NTF_USE asks.
  *
  * All lives in one table of its own (family netdev, name "hawser-dsr"), which is replaced whole in one transaction whenever
- * something is another; packets see the old or the new one. Calls wait for the kernel and need CAP_NET_ADMIN. An object
+ * something has changed; packets see the old or the new one. Calls wait for the kernel and need CAP_NET_ADMIN. An object
  * belongs to one thread at a time.
  */
 #ifndef LIBHA_DSR_H
@@ -64,8 +64,8 @@ LIBHA_API int ha_dsr_set(struct ha_dsr *d, const struct ha_service_table *want,
 			 const struct ha_service **ret_refused);
 
 /*
- * Brings the kernel's table to what is wanted and to what the monitor knows now: when a server's Ethernet address is
- * another, and when anybody changed anything in nftables since; else nothing is sent but one question. Call it after the
+ * Brings the kernel's table to what is wanted and to what the monitor knows now: when a server's Ethernet address has
+ * changed, and when anybody changed anything in nftables since; else nothing is sent but one question. Call it after the
  * monitor told of neighbours or links, and from time to time.
  *
  * 1: the table was replaced; 0: it was right. -EAGAIN: the monitor has not read everything yet; -ENOENT: a link is not

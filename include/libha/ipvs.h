@@ -72,7 +72,7 @@ LIBHA_API int ha_ipvs_dump_service(struct ha_ipvs *v, const struct ha_service_op
 				   struct ha_service_table **ret);
 
 /*
- * Goes the steps of a plan, hundreds per system call. A failing step does not stop the others:
+ * Carries out the steps of a plan, hundreds per system call. A failing step does not stop the others:
  * `ops` (may be NULL) hears of each.
  *
  * Returns 0 when all steps are done; a positive number when they are, but that many found the

@@ -105,7 +105,7 @@ LIBHA_API uint32_t ha_nft_caps(const struct ha_nft *n);
 LIBHA_API int ha_nft_dump(struct ha_nft *n, struct ha_service_table **ret);
 
 /*
- * Goes the steps of a plan in one transaction: all or nothing. The plan was made from what
+ * Carries out the steps of a plan in one transaction: all or nothing. The plan was made from what
  * ha_nft_dump() gave last. A plan whose wanted table is empty removes the kernel's table. Without
  * steps nothing is sent, unless that dump found damage. `ops` (may be NULL) hears of each step.
  *

@@ -2,7 +2,7 @@
 /*
  * Virtual services, declared. The caller writes down which services shall exist (the wanted table),
  * a backend reads what the kernel holds (the table it has), ha_service_plan() finds the shortest way
- * from one to the other as a list of steps, and the backend goes it:
+ * from one to the other as a list of steps, and the backend carries them out:
  *
  *	ha_ipvs_dump(ipvs, &have);              or ha_nft_dump(): libha/ipvs.h, libha/nft.h
  *	ha_service_claim(have, previous);       which of these services are mine to remove
@@ -355,9 +355,9 @@ struct ha_service_sorry {
 };
 
 /*
- * Puts the sorry server into `s` instead of the others when the quorum is lost, and out of it else. For each
+ * Puts the sorry server into `s` instead of the others when the quorum is lost, and takes it out otherwise. For each
  * round: give each destination the weight that health thinks of it (0 or removed: down), call this, plan and
- * apply. It spends the weights, so they live somewhere else: in a table of your own of which this one is an
+ * apply. It overwrites the weights, so keep them somewhere else: in a table of your own of which this one is an
  * ha_service_table_copy(). Those that drain are left alone.
  *
  * *in_use: whether it was in use the round before, and after the call whether it is; at the start whether

@@ -9,9 +9,10 @@
  *
  *	start ----> deadline() --time passes--> tick()          any packet --> receive()
  *
- * Times are CLOCK_MONOTONIC nanoseconds; one that lies before an earlier one counts as that. Errors
- * are -errno, of which each function names its own; 0 is success. A bad packet is no error: it is dropped, counted and told by
- * ops->dropped. A struct that begins with `size` has sizeof it there, set by the caller, also when it is filled here.
+ * Times are CLOCK_MONOTONIC nanoseconds; one before the latest that was given counts as that one. 0 is
+ * success; errors are -errno, and each function names its own. A bad packet is no error: it is dropped,
+ * counted and told by ops->dropped. In a struct that begins with `size` the caller sets it to sizeof the
+ * struct, also where the library fills in the rest.
  *
  * Callbacks run at the end of the call that caused them, when the object is whole again, in the
  * order the RFC lists the actions. Inside one, every function here may be called on the same object

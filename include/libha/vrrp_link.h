@@ -10,7 +10,8 @@
  * a privileged process open them: opts.open_socket asks, ha_vrrp_link_open_socket answers there.
  *
  * An interface that was deleted does not come back: free the link and make one for the new ifindex.
- * A struct that begins with `size` has sizeof it there, set by the caller, also when it is filled here.
+ * In a struct that begins with `size` the caller sets it to sizeof the struct, also where the library fills
+ * in the rest.
  * Threads: a link and the routers added to it belong to one thread at a time.
  */
 #ifndef LIBHA_VRRP_LINK_H

@@ -8,7 +8,7 @@
  *	weight    keepalived's quorum and hysteresis
  *
  * The result is the best state for which enough members are as good or better: with "min 2 of" the states UP,
- * DEGRADED, DOWN make DEGRADED. Members nobody knows yet count as worse than draining ones and better than those
+ * DEGRADED, DOWN make DEGRADED. Members whose state is not known yet count as worse than draining ones and better than those
  * that are down.
  */
 #ifndef LIBHEALTH_COMPOSE_H

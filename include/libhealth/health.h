@@ -46,10 +46,10 @@ struct health_watcher;
 #define HEALTH_BURST_LEAST 32	      /* check starts at once, at least, likewise */
 #define HEALTH_BATCH_DEFAULT 256      /* events, timers and starts of each kind in one dispatch */
 #define HEALTH_BATCH_MAX 4096	      /* the highest `batch` */
-/* A start is late from so long behind its plan, and the slack. */
+/* A start counts as late when it is this far behind its plan, the slack added. */
 #define HEALTH_LATE_NS UINT64_C(20000000)
 #define HEALTH_SLACK_MAX_NS UINT64_C(20000000) /* the highest `slack_ns` */
-#define HEALTH_SLACK_SHARE 20	     /* of an interval, the slack is at most one part in so many */
+#define HEALTH_SLACK_SHARE 20	     /* the slack is at most 1/20 of an interval, see slack_ns */
 #define HEALTH_JITTER_MAX_PERCENT 50 /* HAProxy's limit of `spread-checks` */
 #define HEALTH_DEVICE_MAX 15	     /* characters of a device name (IFNAMSIZ - 1) */
 #define HEALTH_NAME_MAX 253	     /* characters of a host name (RFC 1035 §2.3.4) */
@@ -71,7 +71,7 @@ struct health_result {
 	const char *text;	 /* printable, shorter than HEALTH_TEXT_MAX, "" rather than NULL */
 	/* When each phase was over, from the start; 0: it was not reached, or there was none. */
 	uint64_t name_ns;	/* the name was found */
-	uint64_t tls_ns;	/* TLS stood */
+	uint64_t tls_ns;	/* the TLS handshake was complete */
 	uint64_t first_byte_ns; /* the first bytes of an answer came */
 	int64_t tls_expires_s;	/* Unix time when the server's certificate expires; 0: unknown */
 	uint32_t tls_resumed;	/* not 0: an earlier TLS session was taken up again */
@@ -143,7 +143,7 @@ struct health_engine_opts {
 	const struct health_engine_ops *ops; /* copied; NULL: no callbacks */
 	void *userdata;			     /* for open_socket */
 	/* Of all spreading: the same seed and the same checks give the same times. Give every node
-	 * its own, so that they do not knock together. */
+	 * its own, so that they do not check at the same moments. */
 	uint64_t seed;
 	uint32_t max_in_flight; /* 0: HEALTH_IN_FLIGHT_DEFAULT; due checks beyond it wait */
 	/* Starts per second. 0: a quarter more than what the checks ask for by their intervals, at least
@@ -207,7 +207,7 @@ struct health_adaptive_opts {
 
 /* Bits of health_check_opts.flags. */
 #define HEALTH_CHECK_AT_ONCE 1u /* the first check at the next dispatch, within `rate` */
-/* Intervals count from the end of a check (keepalived), less what its start was late, at most an eighth of them. */
+/* Intervals count from the end of a check (keepalived), shortened by how late it started, by at most an eighth. */
 #define HEALTH_CHECK_FROM_END 2u
 #define HEALTH_CHECK_REFUSED_NOW 4u  /* a refused or reset connection is HEALTH_FAIL_NOW (F5) */
 #define HEALTH_CHECK_PAUSED 8u	     /* added paused */
@@ -239,7 +239,7 @@ struct health_check_opts {
 	uint64_t start_within_ns;    /* keepalived's warmup; 0: the filter's interval_ns */
 	uint32_t jitter_percent; /* each interval is up to so much shorter or longer; at most 50 */
 	/* Names the check in all spreading; 0: counted by the engine. Consecutive ids spread best;
-	 * the same id twice is allowed, and knocks together. */
+	 * the same id twice is allowed, and checks at the same moments. */
 	uint64_t id;
 	/* TLS or the like over the connection (libhealth/transport.h). Copied; NULL: none. */
 	const struct health_transport *transport;

@@ -7,7 +7,7 @@
  *	success rate   far below the pool's mean                    at the end of an interval
  *	failure share  so many percent of a host's requests failed  at the end of an interval
  *
- * An ejection lasts base_ejection_ns times the number of ejections that came before it in a row, itself included, at most
+ * An ejection lasts base_ejection_ns times the number of ejections in a row, this one included, at most
  * max_ejection_ns; each interval a host stays in without a new one forgets one of them. Never more than
  * max_ejection_percent of the hosts are out, but one always may be. Hosts come back by time, or when an
  * active check says they are well (health_outlier_pass).

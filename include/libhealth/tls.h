@@ -58,8 +58,8 @@ struct health_tls_opts {
 	uint32_t flags; /* HEALTH_TLS_…; an unknown bit is -EINVAL */
 	/* HEALTH_TLS_1_…; 0: what OpenSSL and its configuration allow. */
 	uint32_t min_version, max_version;
-	/* Of a success with a certificate that is about to expire: 0: HEALTH_DEGRADED; HEALTH_OK: the text
-	 * alone. */
+	/* What a success becomes when the certificate expires soon (expiry_warn_s). 0: HEALTH_DEGRADED;
+	 * HEALTH_OK: it stays one, with the text. */
 	enum health_verdict expiry_verdict;
 	/* The name asked for (RFC 6066 §3); not an address. NULL: none. */
 	const char *sni;

@@ -24,8 +24,8 @@
  * is done; when its id is added again before that, it comes back with its counters (as IPVS revives
  * a destination).
  *
- * Structs that begin with `size` grow at their end. Set it to sizeof the struct and what you do not
- * mean to 0: `struct lb_group_opts o = {.size = sizeof(o)};`. Fields that a caller's older struct does
+ * Structs that begin with `size` grow at their end. Set it to sizeof the struct, and leave at 0
+ * what you do not use: `struct lb_group_opts o = {.size = sizeof(o)};`. Fields that a caller's older struct does
  * not reach count as 0; what the library fills in ends where the caller's struct does. All that is
  * passed in is borrowed during the call, names and buffers too.
  *
@@ -68,8 +68,8 @@ enum lb_group_flag {
 	/*
 	 * sh, dh, mh: when the server of the key may not be chosen, look on in the table, as ipvsadm's
 	 * sh-fallback and mh-fallback. Without it such a request fails, as in the kernel. HAProxy's
-	 * hashes: when it is full, take another; without it the request is to wait, as in HAProxy.
-	 * Others ignore it.
+	 * hashes: when that server is full, take another; without it the pick fails with -EAGAIN, and
+	 * the request is to wait, as in HAProxy. Others ignore it.
 	 */
 	LB_GROUP_FALLBACK = 1 << 0,
 	/*
@@ -91,7 +91,7 @@ struct lb_group_opts {
 	size_t size; /* sizeof(struct lb_group_opts) */
 	/*
 	 * The algorithm by name; NULL: "roundrobin". docs/algorithms.md has a card for each;
-	 * lb_algo_name() lists them. Weights 0 never get a request that did not prefer the server.
+	 * lb_algo_name() lists them. A server of weight 0 gets only requests that prefer it.
 	 *   roundrobin  HAProxy's: by weight, evenly interleaved (3,2,1: 1 2 1 3 1 2)
 	 *   leastconn   HAProxy's: least (active + queued + 1) / weight, in turn among equals
 	 *   static-rr   HAProxy's: by weight, through a map made beforehand
@@ -163,9 +163,9 @@ struct lb_group_opts {
 	 */
 	uint32_t hot_percent;
 	/*
-	 * anchor, dx: buckets, the most members the group is to grow to, ..LB_SERVERS_MAX. 0, or too few:
-	 * a power of two from 16 on that is twice the members or more; when it changes, most keys
-	 * move. Others ignore it.
+	 * anchor, dx: how many buckets there are, which is how many members the group can grow to; at
+	 * most LB_SERVERS_MAX. 0, or too few: a power of two, at least 16 and twice the members; when
+	 * it changes, most keys move. Others ignore it.
 	 */
 	uint32_t capacity;
 };
@@ -212,8 +212,8 @@ LIBSCHED_API int lb_group_reclaim(struct lb_group *g);
 /*
  * [editor] Stages what changes without an edit: weights in slow start, and priority groups, because
  * servers reached their maxconn or have room again (F5: those at their limit are not active). now_ns is
- * CLOCK_MONOTONIC; slow start begins at the first tick after a server came. 1: something is staged,
- * commit; 0: nothing; -EINVAL. Call it at lb_group_deadline(), and, if priorities and limits meet,
+ * CLOCK_MONOTONIC; slow start begins at the first tick after a server came. Returns 1: something was
+ * staged, so commit; 0: nothing was; -EINVAL. Call it at lb_group_deadline(), and, if priorities and limits meet,
  * every second or when a pick said -EAGAIN. O(n).
  */
 LIBSCHED_API int lb_group_tick(struct lb_group *g, uint64_t now_ns);
@@ -228,7 +228,7 @@ struct lb_group_stats {
 	size_t size;
 	uint64_t generation; /* counts the published snapshots, from 1 (the empty one) */
 	uint32_t servers;    /* members */
-	uint32_t usable;     /* members that may be chosen, were they not full */
+	uint32_t usable;     /* members that may be chosen, full ones included */
 	uint32_t removed;    /* removed, but with connections not yet done */
 	uint32_t pickers;    /* that exist */
 	uint32_t snapshots;  /* in memory, the current one included */

@@ -36,7 +36,7 @@ struct lb_persist_opts {
 	 */
 	uint32_t entries;
 	uint32_t reserved; /* 0 */
-	/* An entry that was not used for so long is none. 0: 180 s, F5's for source addresses. */
+	/* An entry that was not used for this long counts as gone. 0: 180 s, F5's for source addresses. */
 	uint64_t timeout_ns;
 	/* Chosen at random, so that nobody outside can aim at one bucket. */
 	uint64_t seed;
@@ -74,7 +74,7 @@ LIBSCHED_API ssize_t lb_persist_forget(struct lb_persist *t, uint64_t id);
 struct lb_persist_stats {
 	size_t size;	  /* set by the caller */
 	uint32_t entries; /* there is room for */
-	uint32_t used;	  /* those whose time ran out, but nobody asked for, included */
+	uint32_t used;	  /* including those that ran out and were not asked for since */
 	/* Ever: found; not found; gave way, for want of room; found to have run out, each a miss too. */
 	uint64_t hits, misses, evicted, expired;
 };
