@@ -369,8 +369,8 @@ static void read_quoted(struct lex *lx, int quote)
 		int c = peek(lx);
 
 		if (at_line_end(lx)) {
-			fail(lx, quote == '"' ? "a quote \" is open at the end of the line"
-					      : "a quote ' is open at the end of the line");
+			fail(lx, quote == '"' ? "a quote \" is open at the end of the line: close it"
+					      : "a quote ' is open at the end of the line: close it");
 			return;
 		}
 		lx->at++;

@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 
 #define CANDIDATES_MAX 700
+#define FEW_WORDS 12 /* are all named, where none is near */
 
 struct cfg_proxy *cfg_find_backend(const struct cfg *c, const char *name)
 {
@@ -100,10 +101,25 @@ const struct cfg_word *find_word(const struct cfg_word *table, const char *name)
 	return NULL;
 }
 
+/* ": write user, operator or admin", where there are few words. */
+static void tell_few(const char *const *word, size_t n, char *buf, size_t cap)
+{
+	size_t len = 0;
+
+	buf[0] = '\0';
+	if (n < 2 || n > FEW_WORDS)
+		return;
+	for (size_t i = 0; i < n && len < cap; i++)
+		len += (size_t)snprintf(buf + len, cap - len, "%s%s", i == 0 ? ": write " : i + 1 < n ? ", " : " or ", word[i]);
+	if (len >= cap)
+		buf[0] = '\0';
+}
+
 void say_unknown(struct reader *r, size_t i, const char *what, const char *const *ours,
 		 const struct cfg_word *known)
 {
 	const char *candidate[CANDIDATES_MAX], *nearest;
+	char few[192];
 	size_t n = 0;
 
 	if (diag_full(r->diag)) {
@@ -115,11 +131,13 @@ void say_unknown(struct reader *r, size_t i, const char *what, const char *const
 	for (; known && known->name && n < CANDIDATES_MAX; known++)
 		candidate[n++] = known->name;
 	nearest = diag_nearest(word_at(r, i), candidate, n);
-	if (nearest)
+	if (nearest) {
 		say(r, DIAG_ERROR, i, "unknown %s \"%s\": did you mean \"%s\"?", what,
 		    word_at(r, i), nearest);
-	else
-		say(r, DIAG_ERROR, i, "unknown %s \"%s\"", what, word_at(r, i));
+	} else {
+		tell_few(candidate, n, few, sizeof(few));
+		say(r, DIAG_ERROR, i, "unknown %s \"%s\"%s", what, word_at(r, i), few);
+	}
 }
 
 /* ---- Keywords ---- */

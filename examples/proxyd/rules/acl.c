@@ -120,8 +120,8 @@ static bool read_flags(struct acl_test *t, const char *const *word, size_t n, si
 		} else if (!match_of(word[*i], &t->patterns.match)) {
 			return rule_fail(
 			    e,
-			    "\"%s\" is no match: found, bool, int, ip, bin, len, str, beg, "
-			    "sub, dir, dom, end and reg are",
+			    "\"%s\" is no match: write found, bool, int, ip, bin, len, str, "
+			    "beg, sub, dir, dom, end or reg",
 			    word[*i]);
 		}
 	}

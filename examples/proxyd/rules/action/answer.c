@@ -417,7 +417,7 @@ bool read_redirect(struct words *w, struct rule *rule)
 				     : *word == 'p' ? REDIRECT_PREFIX
 						    : REDIRECT_SCHEME;
 			to = true;
-			if (!rule_read_format(w, "where it leads to", &rule->format))
+			if (!rule_read_format(w, "what to redirect to (a URL, a path or a scheme)", &rule->format))
 				return false;
 		} else if (!strcmp(word, "code")) {
 			if (!read_redirect_code(w, rule))
