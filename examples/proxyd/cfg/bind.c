@@ -54,8 +54,18 @@ static void bind_flag(struct reader *r, size_t i, void *target)
 		b->defer_accept = true;
 }
 
+static void bind_proto(struct reader *r, size_t i, void *target)
+{
+	struct cfg_bind *b = target;
+	const char *proto = word_at(r, i + 1);
+
+	b->speaks_h2 = !strcmp(proto, "h2");
+	if (!b->speaks_h2 && strcmp(proto, "h1") != 0)
+		say(r, DIAG_ERROR, i + 1, "proto %s is not spoken here: write h1 or h2", proto);
+}
+
 static const struct parameter bind_parameters[] = {
-    {"expose-fd", 1, parameter_accepted}, {"level", 1, parameter_accepted}, {"proto", 1, parameter_accepted}, {"severity-output", 1, parameter_accepted},
+    {"expose-fd", 1, parameter_accepted}, {"level", 1, parameter_accepted}, {"proto", 1, bind_proto}, {"severity-output", 1, parameter_accepted},
     {"shards", 1, parameter_accepted},
     {"backlog", 1, bind_backlog}, {"interface", 1, bind_interface}, {"maxconn", 1, bind_maxconn},
     {"mss", 1, bind_tcp}, {"tcp-ut", 1, bind_tcp}, {"tfo", 0, bind_tcp}, {"transparent", 0, bind_tcp},

@@ -100,7 +100,7 @@ struct cfg_bind {
 	unsigned backlog, maxconn;
 	struct cfg_access access;
 	const struct cfg_netns *netns; /* NULL: ours */
-	bool v6only, v4v6, defer_accept, accept_proxy;
+	bool v6only, v4v6, defer_accept, accept_proxy, speaks_h2;
 	uint32_t cip_magic; /* accept-netscaler-cip; 0: no */
 	struct cfg_tcp tcp;
 	struct cfg_tls *tls_words; /* NULL: none */
@@ -423,6 +423,7 @@ struct cfg_http {
 	bool late_edits; /* one of the last three, adjusts_request, or names */
 	bool adjusts_request, adjusts_answer; /* option h1-case-adjust-bogus-server, -client */
 	bool ignores_probes;
+	bool keeps_to_h1; /* disable-h2-upgrade */
 	enum cfg_header_names names;
 	struct cfg_hash hash;
 	const struct cfg_compression *compression; /* NULL: none */
@@ -687,7 +688,13 @@ struct cfg_stats_socket {
 
 enum cfg_paths { CFG_PATHS_CURRENT, CFG_PATHS_CONFIG, CFG_PATHS_PARENT, CFG_PATHS_ORIGIN };
 
+/* What clients of HTTP/2 are told: tune.h2.… */
+struct cfg_h2 {
+	unsigned max_streams, window, frame_size, table_size;
+};
+
 struct cfg_global {
+	struct cfg_h2 h2;
 	enum cfg_paths paths; /* default-path */
 	const char *origin;
 	unsigned maxconn;  /* 0: not written */

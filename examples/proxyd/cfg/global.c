@@ -52,6 +52,22 @@ static void kw_line_max(struct reader *r, size_t first, const void *data)
 	read_number(r, first, "tune.http.logurilen", 1, CFG_BUFSIZE_MAX, &r->cfg->global.line_max);
 }
 
+/* Within what RFC 9113 (section 6.5.2) and memory allow. */
+static const struct h2_limit {
+	size_t offset;
+	unsigned least, most;
+} h2_max_streams = {offsetof(struct cfg_h2, max_streams), 1, 100000},
+  h2_window = {offsetof(struct cfg_h2, window), 0, INT32_MAX},
+  h2_frame_size = {offsetof(struct cfg_h2, frame_size), 16384, 16777215},
+  h2_table_size = {offsetof(struct cfg_h2, table_size), 0, 65535};
+
+static void kw_h2(struct reader *r, size_t first, const void *data)
+{
+	const struct h2_limit *l = data;
+
+	read_number(r, first, word_at(r, first - 1), l->least, l->most, (unsigned *)((char *)&r->cfg->global.h2 + l->offset));
+}
+
 static void kw_text(struct reader *r, size_t first, const void *data)
 {
 	const size_t *offset = data;
@@ -514,6 +530,12 @@ const struct keyword cfg_keywords_global[] = {
     {"tune.bufsize", 0, 1, 1, kw_bytes, OFFSET(bufsize), "BYTES"},
     {"tune.coalesce-us", 0, 1, 1, kw_coalesce, NULL, "auto|off|MICROSECONDS"},
     {"tune.comp.maxlevel", 0, 1, 1, kw_compression_level, NULL, "LEVEL"},
+    {"tune.h2.fe.initial-window-size", 0, 1, 1, kw_h2, &h2_window, "BYTES"},
+    {"tune.h2.fe.max-concurrent-streams", 0, 1, 1, kw_h2, &h2_max_streams, "NUMBER"},
+    {"tune.h2.header-table-size", 0, 1, 1, kw_h2, &h2_table_size, "BYTES"},
+    {"tune.h2.initial-window-size", 0, 1, 1, kw_h2, &h2_window, "BYTES"},
+    {"tune.h2.max-concurrent-streams", 0, 1, 1, kw_h2, &h2_max_streams, "NUMBER"},
+    {"tune.h2.max-frame-size", 0, 1, 1, kw_h2, &h2_frame_size, "BYTES"},
     {"tune.http.logurilen", 0, 1, 1, kw_line_max, NULL, "BYTES"},
     {"tune.http.maxhdr", 0, 1, 1, kw_maxhdr, NULL, "NUMBER"},
     {"tune.listener.multi-queue", 0, 1, 1, kw_global_flag, OFFSET(multi_queue), "on|off"},

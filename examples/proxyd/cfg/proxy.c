@@ -383,6 +383,7 @@ const struct keyword cfg_keywords_proxy[] = {
      "[except NETWORK] [header NAME] [if-none]"},
     {"option h1-case-adjust-bogus-client", FRONT, 0, 0, kw_adjust_case, &(const bool){false}, ""},
     {"option h1-case-adjust-bogus-server", BACK, 0, 0, kw_adjust_case, &(const bool){true}, ""},
+    {"option disable-h2-upgrade", FRONT, 0, 0, kw_option, OFFSET(http.keeps_to_h1), ""},
     {"option http-ignore-probes", FRONT, 0, 0, kw_option, OFFSET(http.ignores_probes), ""},
     {"option http-keep-alive", 0, 0, 0, kw_closing, &(const enum cfg_closing){CFG_KEEP_ALIVE}, ""},
     {"option http-no-delay", 0, 0, 0, kw_option, OFFSET(http.no_delay), ""},

@@ -794,6 +794,7 @@ int cfg_load(const struct cfg_load_opts *o, struct diag *d, struct cfg **ret)
 	c->global.nap_us = -1;
 	c->global.pattern_memory = PATTERN_MEMORY_SIZE;
 	c->global.multi_queue = true;
+	c->global.h2 = (struct cfg_h2){.max_streams = 100, .window = 65535, .frame_size = 16384, .table_size = 4096};
 	c->tls_store = tls_store_new();
 	r.no_memory = !c->tls_store || !cfg_at_end(c, end_store, c->tls_store);
 	for (size_t i = 0; i < o->n_paths; i++)

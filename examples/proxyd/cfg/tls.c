@@ -79,7 +79,6 @@ static void make_front(struct reader *r, const struct cfg_proxy *p, struct cfg_t
 	tls_settings_inherit(&t->set, &g->bind);
 	tls_place_files(r->cfg, t->at.file, &t->set);
 	t->set.ticket_keys = t->set.no_tickets ? NULL : t->set.ticket_keys;
-	tls_without_h2(r, p, &t->set, &t->at);
 	if (!tls_is_alpn(t->set.alpn))
 		diag_add(r->diag, DIAG_ERROR, &t->at, "alpn: this list is too long");
 	STAILQ_FOREACH (c, &t->crts, next)

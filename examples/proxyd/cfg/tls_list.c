@@ -78,7 +78,6 @@ static struct tls_settings *list_settings(struct tls_list *l, char *text)
 		return NULL;
 	tls_place_files(l->r->cfg, l->line_file, own); /* the line's have their places */
 	tls_settings_inherit(own, &l->line->set);
-	tls_without_h2(l->r, l->proxy, own, &l->at);
 	if (own->verify <= TLS_VERIFY_NONE || own->ca_file)
 		return own;
 	diag_add(l->r->diag, DIAG_ERROR, &l->at,
@@ -151,7 +150,7 @@ bool cfg_tls_list_line(struct cfg *c, const struct cfg_proxy *p, const struct cf
 {
 	static const struct cfg_load_opts opts;
 	struct diag d = {0};
-	struct reader r = {.opts = &opts, .cfg = c, .diag = &d, .told_h2 = true};
+	struct reader r = {.opts = &opts, .cfg = c, .diag = &d};
 	struct tls_list l = {.r = &r, .proxy = p, .line = t, .list = list, .at = {.file = list, .line = number}};
 	bool ok;
 

@@ -65,10 +65,7 @@ void tls_settings_inherit(struct tls_settings *s, const struct tls_settings *fro
 	s->no_ca_names |= from->no_ca_names;
 }
 
-/*
- * HTTP/2 is not spoken yet: h2 is not offered, and who wants both gets http/1.1. In mode tcp it is the server
- * that speaks, so all is offered.
- */
+/* HTTP/2 is not spoken to servers: h2 is not offered to them. In mode tcp it is the client that speaks, so all is. */
 void tls_without_h2(struct reader *r, const struct cfg_proxy *p, struct tls_settings *s,
 		       const struct diag_place *at)
 {
@@ -91,8 +88,7 @@ void tls_without_h2(struct reader *r, const struct cfg_proxy *p, struct tls_sett
 	s->alpn = cfg_strdup(r->cfg, *list ? list : "http/1.1");
 	if (!r->told_h2)
 		diag_add(r->diag, DIAG_NOTICE, at,
-			 "HTTP/2 is not spoken by this version: \"h2\" is not offered, clients "
-			 "take http/1.1");
+			 "HTTP/2 is not spoken to servers: \"h2\" is not offered, they are asked in HTTP/1.1");
 	r->told_h2 = true;
 }
 

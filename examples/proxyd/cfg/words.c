@@ -519,7 +519,6 @@ const struct cfg_word cfg_words_global[] = {
 	{"tune.h2.header-table-size", WORD_HARMLESS, 0},
 	{"tune.h2.initial-window-size", WORD_HARMLESS, 0},
 	{"tune.h2.max-concurrent-streams", WORD_HARMLESS, 0},
-	{"tune.h2.max-frame-size", WORD_HARMLESS, 0},
 	{"tune.http.cookielen", WORD_HARMLESS, 0},
 	{"tune.http.logurilen", 0, 0},
 	{"tune.http.maxhdr", WORD_HARMLESS, 0},

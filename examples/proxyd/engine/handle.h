@@ -12,6 +12,7 @@ enum handle_kind {
 	HANDLE_CLIENT,
 	HANDLE_SERVER,
 	HANDLE_HTTP_CLIENT,
+	HANDLE_HTTP_STREAM, /* of a connection of HTTP/2, whose socket and TLS it names: http/h2.h */
 	HANDLE_LINK, /* an HTTP connection to a server */
 	HANDLE_GONE, /* closed in this turn; events may still point to it */
 };

@@ -11,6 +11,31 @@ struct rule_store *rule_store_get(struct rule_store **store)
 	return *store;
 }
 
+struct rule_store *rule_store_of_stream(struct rule_store *session)
+{
+	struct rule_store *s = calloc(1, sizeof(*s));
+	bool ok = s;
+
+	if (!ok)
+		return NULL;
+	s->vars.session = &session->vars;
+	s->greeted = session->greeted;
+	ok &= rule_store_text(&s->pp_authority, session->pp_authority.at, session->pp_authority.len);
+	ok &= rule_store_text(&s->pp_unique_id, session->pp_unique_id.at, session->pp_unique_id.len);
+	if (session->met && (s->met = malloc(sizeof(*s->met))))
+		*s->met = *session->met;
+	ok &= !session->met || s->met;
+	track_share(s->track, session->track);
+	s->to_http = session->to_http;
+	s->chosen = session->chosen;
+	session->to_http = false;
+	session->chosen = NULL;
+	if (ok)
+		return s;
+	rule_store_free(s);
+	return NULL;
+}
+
 struct captures *rule_store_captures(struct rule_store *store, const struct capture_slots *slots)
 {
 	if (!store->captures && slots)

@@ -46,6 +46,9 @@ struct rule_store {
 	    [3]; /* since when: frontend's rules, backend's, the server's answer; 0: not yet */
 };
 
+/* The store of a stream of HTTP/2, whose connection has `session`: what is of the connection is there. NULL: no memory. */
+struct rule_store *rule_store_of_stream(struct rule_store *session);
+
 /* What belongs to a transaction goes. */
 void rule_store_end(struct rule_store *store);
 /* NULL: no memory, or nothing is captured. */

@@ -300,6 +300,7 @@ static bool add_bind(struct engine *e, struct set *s, struct frontend *f, const 
 	    .tls = cfg_bind_front(b),
 	    .accept_proxy = b->accept_proxy,
 	    .defers = b->defer_accept,
+	    .speaks_h2 = b->speaks_h2,
 	    .cip_magic = b->cip_magic,
 	    .tcp = &b->tcp,
 	    .number = number,

@@ -93,7 +93,7 @@ struct set_listener {
 	struct frontend *frontend;
 	struct tls_front *tls;	   /* NULL: plain */
 	struct tally *tally;	   /* the listener's; NULL: without option socket-stats */
-	bool accept_proxy, defers; /* as `bind` says: defer-accept */
+	bool accept_proxy, defers, speaks_h2; /* as `bind` says: defer-accept, proto h2 */
 	uint32_t cip_magic;	   /* accept-netscaler-cip; 0: no */
 	const struct cfg_tcp *tcp;
 	uint16_t number;  /* among those of its frontend, from 1; logs show it as a unix client's port */

@@ -328,6 +328,8 @@ static void dispatch(struct worker *w, const struct epoll_event *e)
 	case HANDLE_HTTP_CLIENT:
 		client_event(w, container_of(h, struct client, h), events);
 		break;
+	case HANDLE_HTTP_STREAM: /* it is not in epoll */
+		break;
 	case HANDLE_LINK:
 		link_event(w, container_of(h, struct link, h), events);
 		break;
@@ -433,7 +435,7 @@ static bool has_more(const struct worker *w)
 {
 	const struct http_worker *h = w->http;
 
-	return !TAILQ_EMPTY(&w->again) || !TAILQ_EMPTY(&w->bulk) || (h && !(TAILQ_EMPTY(&h->again) && TAILQ_EMPTY(&h->bulk)));
+	return !TAILQ_EMPTY(&w->again) || !TAILQ_EMPTY(&w->bulk) || (h && (!(TAILQ_EMPTY(&h->again) && TAILQ_EMPTY(&h->bulk)) || h2_has_more(w)));
 }
 
 static void maybe_nap(struct worker *w)
@@ -527,6 +529,8 @@ static void *loop(void *arg)
 		run_bulk(w, n > 0 ? (unsigned)n : 0);
 		if (due <= w->now_ns)
 			run_timers(w);
+		if (w->http && w->http->h2)
+			h2_flush(w);
 		free_dead(w);
 		let_go_of_left(w);
 		if (w->n_sessions >= NAP_CONNECTIONS)

@@ -100,6 +100,7 @@ struct run {
 	bool was_asked;	    /* there is, or was, a request; its method: */
 	enum http_method method;
 	bool first_request; /* of its connection */
+	bool is_h2;	    /* its client speaks HTTP/2 */
 	struct text body;   /* what has come of the message's that rules look at, with its chunks; at NULL: not looked at */
 	bool greeted;	    /* a PROXY header came; what else it told, at NULL: nothing: */
 	struct text pp_authority, pp_unique_id;

@@ -484,6 +484,15 @@ void table_forget(struct table *t, struct table_entry *e, uint64_t made_ns)
 	pthread_mutex_unlock(&s->lock);
 }
 
+void table_hold_again(struct table *t, struct table_entry *e)
+{
+	struct shard *s = shard_of(t, e->hash);
+
+	pthread_mutex_lock(&s->lock);
+	e->holders++;
+	pthread_mutex_unlock(&s->lock);
+}
+
 void table_release(struct table *t, struct table_entry *e)
 {
 	struct shard *s = shard_of(t, e->hash);

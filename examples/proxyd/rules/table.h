@@ -103,6 +103,8 @@ struct table_entry *table_hold(struct table *t, struct sample *key, bool make, u
 			       struct scratch *scratch);
 /* The same, made when there is none; ret_made: it was. */
 struct table_entry *table_hold_made(struct table *t, struct sample *key, uint64_t now_ns, struct scratch *scratch, bool *ret_made);
+/* One that is held, once more. */
+void table_hold_again(struct table *t, struct table_entry *e);
 void table_release(struct table *t, struct table_entry *e);
 /* The same, of one that was made at made_ns for nothing: it goes, unless it was used since. */
 void table_forget(struct table *t, struct table_entry *e, uint64_t made_ns);

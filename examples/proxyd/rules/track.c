@@ -18,12 +18,24 @@ void track_begin(struct track *t, struct table *table, struct sample *key, bool 
 		table_count(table, t->entry, table_at(TABLE_SESS_CNT), 1, now_ns);
 }
 
+void track_share(struct track t[TRACK_MAX], const struct track from[TRACK_MAX])
+{
+	for (int i = 0; i < TRACK_MAX; i++) {
+		if (!from[i].entry)
+			continue;
+		t[i] = (struct track){from[i].table, from[i].entry, false, true};
+		table_retain(t[i].table);
+		table_hold_again(t[i].table, t[i].entry);
+	}
+}
+
 void track_end(struct track t[TRACK_MAX], bool only_of_request)
 {
 	for (int i = 0; i < TRACK_MAX; i++) {
 		if (!t[i].entry || (only_of_request && !t[i].of_request))
 			continue;
-		table_count(t[i].table, t[i].entry, table_at(TABLE_CONN_CUR), -1, 0); /* which has no rate */
+		if (!t[i].is_shared)
+			table_count(t[i].table, t[i].entry, table_at(TABLE_CONN_CUR), -1, 0); /* which has no rate */
 		table_release(t[i].table, t[i].entry);
 		table_put(t[i].table);
 		t[i] = (struct track){.table = NULL};

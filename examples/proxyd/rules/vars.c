@@ -68,8 +68,15 @@ static bool is_text(const struct sample *s)
 	return s->type == SAMPLE_STR || s->type == SAMPLE_BIN;
 }
 
+/* Where a variable is. */
+static struct vars *home(struct vars *v, unsigned name)
+{
+	return v->session && var_scope(name) == VAR_SESS ? v->session : v;
+}
+
 bool vars_get(const struct vars *v, unsigned name, struct sample *ret)
 {
+	v = home((struct vars *)(uintptr_t)v, name);
 	for (unsigned i = 0; i < v->n; i++)
 		if (v->at[i].name == name) {
 			*ret = v->at[i].value;
@@ -134,6 +141,7 @@ static void drop(struct vars *v, unsigned i)
 
 static void vars_unset(struct vars *v, unsigned name)
 {
+	v = home(v, name);
 	for (unsigned i = 0; i < v->n; i++)
 		if (v->at[i].name == name) {
 			drop(v, i);
@@ -171,6 +179,7 @@ bool vars_set(struct vars *v, const struct vars_room *room, unsigned name, const
 {
 	struct var var = {name, *value};
 
+	v = home(v, name);
 	/* before the old one goes: it may be what is copied */
 	if (!copy_value(&var.value)) {
 		vars_unset(v, name);

@@ -57,6 +57,7 @@ struct vars {
 	unsigned n, cap;
 	uint32_t bytes[VAR_N_SCOPES];
 	struct vars_total *total; /* which has them, too; NULL: none */
+	struct vars *session; /* where those of the connection are; NULL: here */
 };
 
 struct vars_room {

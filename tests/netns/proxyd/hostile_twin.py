@@ -235,7 +235,6 @@ STRICTER = {
     "* for GET": get(target=b"*"),
     "two spaces": get(target=b" /"),
     "a tab for a space": b"GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n",
-    "the preface of HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 }
 STRICTER_CHUNKS = {
     "LF behind a size": post(CHUNKED, b"5\nhello\r\n0\r\n\r\n"),

@@ -15,6 +15,8 @@
 
 static const char *wanted_connection(const struct exchange *x, const struct http_msg *m)
 {
+	if (client_is_stream(x->client)) /* its connection has no such field */
+		return NULL;
 	if (x->client_keeps) /* the version of a server's answer goes on: its default is close if that is 1.0 */
 		return x->minor && m->minor ? NULL : "keep-alive";
 	return m->minor ? "close" : NULL;
@@ -276,7 +278,7 @@ static void no_answer(struct worker *w, struct exchange *x)
 		return;
 	/* It ended while it was idle, and the request crossed that. A client that was answered here
 	 * before knows this from any server and asks again; an error would be taken for an answer. */
-	if (reused && !x->part && x->client->not_first)
+	if (reused && !x->part && x->client->not_first && !client_is_stream(x->client))
 		exchange_fail(w, x, 0, 'S', 'H');
 	else
 		exchange_fail(w, x, 502, 'S', 'H');

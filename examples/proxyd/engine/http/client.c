@@ -13,6 +13,7 @@
 #include "engine/greeting.h"
 #include "engine/io.h"
 #include "engine/refused.h"
+#include "tls/info.h"
 #include "engine/rule_store.h"
 
 /* ---- Bytes that wait ---- */
@@ -98,6 +99,7 @@ bool client_accept(struct worker *w, const struct accepted *a)
 	    .frontend = l->frontend,
 	    .listener = l->tally,
 	    .bind = l->number,
+	    .binds_h2 = l->speaks_h2,
 	    .accepted_ns = w->now_ns,
 	    .since_ns = w->now_ns,
 	    .idle_ns = w->now_ns,
@@ -119,7 +121,7 @@ bool client_accept(struct worker *w, const struct accepted *a)
 
 void client_forget(struct worker *w, struct client *c)
 {
-	if (c->own) {
+	if (!c->speaks_h2 && c->own) {
 		c->own->owner = NULL;
 		link_close(w, c->own);
 	}
@@ -154,12 +156,28 @@ static void close_soon(struct http_worker *h, struct client *c)
 		client_close_done(h);
 }
 
+static void close_stream(struct worker *w, struct client *c)
+{
+	struct set *set = c->frontend->set;
+
+	h2_stream_over(w, c);
+	client_forget(w, c);
+	w->n_sessions--;
+	set_leave(w, set);
+}
+
 void client_close(struct worker *w, struct client *c)
 {
 	struct frontend *f = c->frontend;
 
 	if (c->h.kind == HANDLE_GONE)
 		return;
+	if (client_is_stream(c)) {
+		close_stream(w, c);
+		return;
+	}
+	if (c->speaks_h2)
+		h2_free(w, c);
 	close_soon(w->http, c);
 	client_forget(w, c);
 	count_closed(w, c->listener);
@@ -234,6 +252,8 @@ static void flush(struct worker *w, struct client *c)
 	if (chunk_left(c->out))
 		return;
 	chunk_free(&c->out);
+	if (c->speaks_h2)
+		h2_go_on(c);
 	if (c->exchange) /* it is read again, its time begins */
 		c->exchange->since_ns = w->now_ns;
 }
@@ -262,7 +282,9 @@ void client_page(struct worker *w, struct client *c, size_t len)
 /* All is said. Who may still be sending would lose the answer to a reset (RFC 9112, section 9.6). */
 static void say_goodbye(struct worker *w, struct client *c)
 {
-	if (c->eof || !(c->linger || c->in || c->readable) || handle_shutdown(&c->h) < 0 ||
+	if (client_is_stream(c))
+		handle_shutdown(&c->h);
+	if (client_is_stream(c) || c->eof || !(c->linger || c->in || c->readable) || handle_shutdown(&c->h) < 0 ||
 	    !client_watch(w, c)) {
 		client_close(w, c);
 		return;
@@ -291,9 +313,7 @@ static bool linger(struct worker *w, struct client *c)
 
 /* ---- Requests ---- */
 
-/* No request: what was wrong with it, or that it did not come. */
-static void refuse(struct worker *w, struct client *c, unsigned status, enum h1_fault fault,
-		   char who)
+void client_refuse(struct worker *w, struct client *c, unsigned status, enum h1_fault fault, char who)
 {
 	bool said = c->in || c->not_first || fault; /* anything at all */
 	struct exchange x = {
@@ -329,7 +349,7 @@ static void no_more(struct worker *w, struct client *c)
 	c->eof = true;
 	c->readable = false;
 	if (c->in || (!c->not_first && !c->frontend->http->ignores_probes))
-		refuse(w, c, 400, H1_FAULT_NONE, 'C');
+		client_refuse(w, c, 400, H1_FAULT_NONE, 'C');
 	c->closing = true;
 }
 
@@ -369,6 +389,39 @@ static bool save(struct worker *w, struct client *c, uint32_t have)
 	return ok;
 }
 
+/* A client of HTTP/2 begins with this (RFC 9113, section 3.4): no request of HTTP/1. */
+static bool is_preface(const char *text, size_t len)
+{
+	static const char preface[] = "PRI * HTTP/2.0\r\n\r\n";
+
+	return len >= sizeof(preface) - 1 && !memcmp(text, preface, sizeof(preface) - 1);
+}
+
+/* In its first bytes. */
+static bool may_speak_h2(const struct client *c)
+{
+	return !c->not_first && !client_is_stream(c) && !c->frontend->http->keeps_to_h1;
+}
+
+static bool go_on_as_h2(struct worker *w, struct client *c, uint32_t have)
+{
+	chunk_free(&c->in);
+	if (!h2_begin(w, c, w->http->buffer + HTTP_ROOM, have)) {
+		count_starved(w);
+		c->closing = true;
+	}
+	return true;
+}
+
+/* ALPN, or the bind line, says that it speaks HTTP/2 and nothing else. */
+static bool must_speak_h2(const struct client *c)
+{
+	size_t len;
+	const char *name = c->h.tls ? tls_alpn(c->h.tls, &len) : NULL;
+
+	return c->binds_h2 || (name && len == 2 && !memcmp(name, "h2", 2));
+}
+
 /* Reads the next request as far as it is there, and begins its exchange. False: nothing came. */
 static bool take_request(struct worker *w, struct client *c)
 {
@@ -392,6 +445,8 @@ static bool take_request(struct worker *w, struct client *c)
 	}
 	c->unparsed = false;
 	have += n;
+	if (may_speak_h2(c) && is_preface(h->buffer + HTTP_ROOM, have))
+		return go_on_as_h2(w, c, have);
 	http_begin_request(w, c);
 	head = h1_request(&h->request, HTTP_ROOM, have);
 	if (head == 0)
@@ -400,7 +455,7 @@ static bool take_request(struct worker *w, struct client *c)
 	fault = head < 0 ? (enum h1_fault) - head : exchange_begin(w, c, (uint32_t)head, have);
 	if (fault) {
 		refused_keep(w, c, NULL, fault, h->buffer + HTTP_ROOM, have);
-		refuse(w, c, h1_fault_status(fault), fault, 'P');
+		client_refuse(w, c, h1_fault_status(fault), fault, 'P');
 	}
 	return true;
 }
@@ -481,7 +536,9 @@ static bool step(struct worker *w, struct client *c)
 	}
 	if (c->exchange)
 		return exchange_download(w, c->exchange);
-	return take_request(w, c);
+	if (!c->speaks_h2 && !c->not_first && !c->in && c->readable && must_speak_h2(c))
+		return go_on_as_h2(w, c, 0);
+	return c->speaks_h2 ? h2_step(w, c) : take_request(w, c);
 }
 
 /* Is it the server, or the way to one, that takes its time? */
@@ -494,6 +551,8 @@ static bool waits_for_server(const struct client *c)
 
 static bool is_idle(const struct client *c)
 {
+	if (c->speaks_h2 && h2_is_busy(c))
+		return false;
 	return !c->exchange && !c->in && !c->out && !c->closing && !c->lingering && handle_is_ready(&c->h);
 }
 
@@ -510,13 +569,36 @@ static uint64_t shorter(uint64_t a, uint64_t b)
 	return !a || (b && b < a) ? b : a;
 }
 
-uint64_t client_deadline(const struct worker *w, const struct client *c)
+/* Between requests, or before the first one. */
+static uint64_t idle_timeout_ns(const struct client *c)
 {
 	const struct frontend *f = c->frontend;
 	uint64_t request_ns = shorter(f->request_ns, f->client_ns);
-	uint64_t between_ns = f->keep_alive_ns ? shorter(f->keep_alive_ns, f->client_ns) : request_ns;
+
+	return c->not_first && f->keep_alive_ns ? shorter(f->keep_alive_ns, f->client_ns) : request_ns;
+}
+
+/* Requests have their own; the connection has one while it has none, and for bytes that must go. */
+static uint64_t h2_deadline(const struct worker *w, const struct client *c)
+{
+	uint64_t idle_ns = h2_idle_ns(c), t = c->frontend->client_ns, deadline;
+
+	if (c->out || (idle_ns != TIMER_NEVER && h2_is_busy(c)))
+		return t ? c->since_ns + t : TIMER_NEVER;
+	if (idle_ns == TIMER_NEVER)
+		return TIMER_NEVER;
+	t = idle_timeout_ns(c);
+	deadline = t ? idle_ns + t : TIMER_NEVER;
+	return is_leaving(w, c) && client_close_ns(w, c) < deadline ? client_close_ns(w, c) : deadline;
+}
+
+uint64_t client_deadline(const struct worker *w, const struct client *c)
+{
+	const struct frontend *f = c->frontend;
 	uint64_t t = f->client_ns, deadline;
 
+	if (c->speaks_h2 && !c->lingering)
+		return h2_deadline(w, c);
 	if (c->exchange && exchange_is_paced(c->exchange))
 		return pace_until(c->exchange->pace);
 	if (c->lingering)
@@ -526,7 +608,7 @@ uint64_t client_deadline(const struct worker *w, const struct client *c)
 	else if (f->shake_ns && !handle_is_ready(&c->h) && !c->greeting)
 		t = f->shake_ns;
 	else if (!c->exchange && !c->out && !c->greeting)
-		t = c->not_first && !c->in ? between_ns : request_ns;
+		t = c->in ? shorter(f->request_ns, f->client_ns) : idle_timeout_ns(c);
 	deadline = t ? c->since_ns + t : TIMER_NEVER;
 	if (is_leaving(w, c) && client_close_ns(w, c) < deadline)
 		deadline = client_close_ns(w, c);
@@ -562,9 +644,9 @@ void client_run(struct worker *w, struct client *c)
 {
 	w->moved = 0;
 	for (unsigned i = 0; i < TURN_STEPS && w->moved < TURN_BYTES; i++) {
-		bool did = c->h.kind == HANDLE_HTTP_CLIENT && step(w, c);
+		bool did = c->h.kind != HANDLE_GONE && step(w, c);
 
-		if (c->h.kind != HANDLE_HTTP_CLIENT)
+		if (c->h.kind == HANDLE_GONE)
 			return;
 		if (did)
 			continue;
@@ -674,10 +756,12 @@ void client_expired(struct worker *w, struct client *c)
 	} else if (!handle_is_ready(&c->h)) {
 		shake_failed(w, &ENDS(c), c->h.tls);
 		client_close(w, c);
+	} else if (c->speaks_h2 && !c->lingering) {
+		h2_expired(w, c);
 	} else if (goes_silently(w, c)) {
 		client_close(w, c);
 	} else {
-		refuse(w, c, 408, H1_FAULT_NONE, 'c');
+		client_refuse(w, c, 408, H1_FAULT_NONE, 'c');
 	}
 	client_run(w, c);
 }

@@ -133,6 +133,8 @@ void exchange_fail(struct worker *w, struct exchange *x, unsigned status, char w
 	struct client *c = x->client;
 	bool answers = x->state != EXCHANGE_ANSWER && status, goes_on = false;
 
+	if (x->state == EXCHANGE_ANSWER && client_is_stream(c))
+		h2_cut(&c->h);
 	if (x->state == EXCHANGE_ASKED && phase == 'H' &&
 	    (who == 'S' || who == 's' || (who == 'P' && x->fault && !x->up.fault)))
 		observe(w, x->seeker.server, observed(x, who));
@@ -194,6 +196,16 @@ static const char *wanted_connection(const struct exchange *x, const struct http
 	return x->minor && !m->upgrade ? "close" : NULL; /* some servers know no close beside an upgrade */
 }
 
+/* A request of HTTP/2 said scheme and authority of itself, not to a proxy. 0 or -ENOSPC. */
+static int to_origin_form(struct http_msg *m)
+{
+	struct http_span path = http_path(m);
+
+	if (!path.len || path.at == m->target.at)
+		return 0;
+	return http_set_target(m, http_text(m, path), m->target.at + m->target.len - path.at);
+}
+
 /* Connection is the last field, as in HAProxy. 0 or -ENOSPC. */
 static int edit_request(struct exchange *x, struct http_msg *m)
 {
@@ -201,7 +213,9 @@ static int edit_request(struct exchange *x, struct http_msg *m)
 	const struct cfg_forwardfor *front = &c->frontend->http->forwardfor, *back = &x->seeker.backend->http->forwardfor;
 	int e = 0;
 
-	if (!m->upgrade && http_find_id(m, HTTP_ID_UPGRADE))
+	if (client_is_stream(c))
+		e = to_origin_form(m);
+	if (!e && !m->upgrade && http_find_id(m, HTTP_ID_UPGRADE))
 		e = http_drop_upgrade(m);
 	if (!e)
 		e = http_add_forwarded_for(m, front->on ? front : back, c->from.family, c->from.addr);
@@ -227,8 +241,8 @@ static char *request_line(const struct http_msg *m, uint32_t max)
 {
 	uint32_t target = m->target.len > max ? max : m->target.len;
 	char *line;
-	int len = asprintf(&line, "%.*s %.*s HTTP/1.%u", (int)m->method_text.len, http_text(m, m->method_text), (int)target,
-			   http_text(m, m->target), m->minor);
+	int len = asprintf(&line, "%.*s %.*s HTTP/%s", (int)m->method_text.len, http_text(m, m->method_text), (int)target,
+			   http_text(m, m->target), http_version_text(m));
 
 	if (len < 0)
 		return NULL;
@@ -244,7 +258,7 @@ static void remember(struct worker *w, struct exchange *x, const struct http_msg
 	x->method = m->method;
 	x->minor = m->minor;
 	x->keep_alive = m->keep_alive;
-	x->client_keeps = m->keep_alive && f->http->closing != CFG_CLOSE;
+	x->client_keeps = m->keep_alive && f->http->closing != CFG_CLOSE && !client_is_stream(x->client);
 	x->count = http_next_number(w);
 	if (f->httplog || f->rules || f->proxy->formats || f->set->cfg->composes)
 		x->line = request_line(m, w->line_max);

@@ -14,6 +14,7 @@
  *	reply.c		writes answers of our own (with compose.c, for those of rules)
  *	tunnel.c	makes a session of an answered CONNECT, or of 101
  *	upgrade.c	the other way: makes a client of a session that goes to a backend of mode http
+ *	h2.h		HTTP/2: a connection of many clients
  *
  *	client ──┬── exchange ── link ── server
  *	         │      while a request is answered
@@ -78,6 +79,8 @@ struct client {
 	bool linger : 1;    /* the client may still be sending: read and drop that before the close */
 	bool lingering : 1; /* that goes on */
 	bool not_first : 1; /* a request was answered here */
+	bool binds_h2 : 1;  /* `proto h2` */
+	bool speaks_h2 : 1; /* its requests are those of streams: it has `h2` */
 	uint8_t on;	 /* enum client_list */
 	uint8_t seen;	 /* worker's window of its last event */
 	uint16_t bind;	 /* number of its line */
@@ -88,7 +91,10 @@ struct client {
 	struct exchange *exchange; /* NULL: between requests */
 	struct chunk *in;  /* received, not taken yet: part of a head, or the next request */
 	struct chunk *out; /* waits for room in its socket */
-	struct link *own;  /* http-reuse never: its connection to a server */
+	union {
+		struct link *own; /* http-reuse never: its connection to a server */
+		struct h2 *h2;
+	};
 	LIST_ENTRY(client) entry;
 	TAILQ_ENTRY(client) link; /* of the list it is on */
 	uint64_t accepted_ns;
@@ -203,9 +209,16 @@ struct http_worker {
 	struct http_msg request, answer;
 	char written[2 * HTTP_HEAD_MAX];
 	char hints[2048]; /* of early-hint */
+	struct h2_worker *h2; /* NULL: no HTTP/2 yet */
 	char scratch[RUN_SCRATCH]; /* of rules */
 	char buffer[HTTP_BUFFER];
 };
+
+/* A request of HTTP/2: its client has no connection of its own. */
+static inline bool client_is_stream(const struct client *c)
+{
+	return c->h.kind == HANDLE_HTTP_STREAM;
+}
 
 /* ---- worker.c ---- */
 
@@ -274,6 +287,9 @@ bool client_pass(struct worker *w, struct client *c, size_t len);
  */
 void client_reply(struct worker *w, struct client *c, struct exchange *x, unsigned status);
 
+/* No request: what was wrong with it, or that it did not come. Status 0: without an answer. The connection ends. */
+void client_refuse(struct worker *w, struct client *c, unsigned status, enum h1_fault fault, char who);
+
 /* Gives the page of `len` bytes that stands in the worker's `written`. */
 void client_page(struct worker *w, struct client *c, size_t len);
 
@@ -295,6 +311,30 @@ static inline bool client_begins_tls(const struct client *c)
 {
 	return c->h.tls && !c->h.tls->heard && c->readable;
 }
+
+/* ---- h2.c, of a client that speaks HTTP/2 ---- */
+
+/* From here on it does; `first` bytes of it have come. False: no memory. */
+bool h2_begin(struct worker *w, struct client *c, const char *first, size_t len);
+/* Reads. False: there is nothing now. */
+bool h2_step(struct worker *w, struct client *c);
+/* There is room to send. */
+void h2_go_on(const struct client *c);
+/* No new streams; it is closed with the last one. */
+void h2_leave(struct client *c);
+bool h2_is_busy(const struct client *c);
+/* Since when it has no request; TIMER_NEVER: it has one. */
+uint64_t h2_idle_ns(const struct client *c);
+/* Its time is over. */
+void h2_expired(struct worker *w, struct client *c);
+/* Its connection is closed. */
+void h2_free(struct worker *w, struct client *c);
+/* The client of a stream is closed. */
+void h2_stream_over(struct worker *w, struct client *c);
+/* Sends what streams have said. */
+void h2_flush(struct worker *w);
+bool h2_has_more(const struct worker *w);
+void h2_worker_free(struct http_worker *h);
 
 /* ---- exchange.c ---- */
 

@@ -82,7 +82,8 @@ struct http_msg {
 	bool lenient; /* set behind h1_begin(): option accept-invalid-http-request or -response */
 
 	/* start line */
-	uint8_t minor; /* of HTTP/1.x */
+	uint8_t minor; /* of HTTP/1.x; */
+	bool is_h2;    /* it came as HTTP/2, and is here as HTTP/1.1 */
 	enum http_method method;
 	struct http_span method_text, target; /* of a request */
 	unsigned status;		      /* of a response, 100..999 */
@@ -103,6 +104,12 @@ struct http_msg {
 };
 
 /* ---- Reading ---- */
+
+/* "1.1": of the version that its sender speaks. */
+static inline const char *http_version_text(const struct http_msg *m)
+{
+	return m->is_h2 ? "2.0" : m->minor ? "1.1" : "1.0";
+}
 
 static inline const char *http_text(const struct http_msg *m, struct http_span s)
 {

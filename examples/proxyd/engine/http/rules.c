@@ -40,6 +40,7 @@ bool http_prepare_run(struct worker *w, struct exchange *x, struct exchange_view
 			   (struct scratch){h->scratch, 0, sizeof(h->scratch)});
 	r->hints = (struct scratch){h->hints, 0, sizeof(h->hints) - 2};
 	r->first_request = !c->not_first;
+	r->is_h2 = client_is_stream(c);
 	r->client_tls = c->h.tls;
 	r->server_tls = x->link ? x->link->h.tls : NULL;
 	return true;

@@ -16,6 +16,7 @@ struct http_worker *http_worker_new(void)
 		return NULL;
 	memset(h, 0,
 	       offsetof(struct http_worker, request)); /* the rest is written before it is read */
+	h->h2 = NULL;
 	LIST_INIT(&h->clients);
 	TAILQ_INIT(&h->again);
 	TAILQ_INIT(&h->bulk);
@@ -37,6 +38,7 @@ void http_worker_free(struct worker *w)
 		TAILQ_REMOVE(&w->http->spares, x, spare);
 		free(x);
 	}
+	h2_worker_free(w->http);
 	free(w->http);
 	w->http = NULL;
 }
@@ -104,7 +106,7 @@ bool client_migrate(struct worker *w, struct client *c)
 		if (!f || strcmp(f->name, c->frontend->name) != 0)
 			continue;
 		http_rules_forget(c); /* variables are numbered by their configuration */
-		if (c->own) { /* its server may go with the old set */
+		if (!c->speaks_h2 && c->own) { /* its server may go with the old set */
 			c->own->owner = NULL;
 			link_close(w, c->own);
 			c->own = NULL;
@@ -124,6 +126,10 @@ static void each_idle_client(struct worker *w, bool (*stay)(struct worker *w, st
 
 	for (c = LIST_FIRST(&w->http->clients); c; c = next) {
 		next = LIST_NEXT(c, entry);
+		if (c->speaks_h2 && h2_is_busy(c)) {
+			h2_leave(c);
+			continue;
+		}
 		if (c->exchange || c->in || c->out || c->closing || !handle_is_ready(&c->h))
 			continue; /* the handshake needs what its set has */
 		if (!stay(w, c))
@@ -138,6 +144,10 @@ static bool may_ask_once_more(struct worker *w, struct client *c)
 
 	if (w->now_ns < client_close_ns(w, c)) { /* it has its time */
 		client_arm(w, c);
+		return true;
+	}
+	if (c->speaks_h2) {
+		h2_leave(c);
 		return true;
 	}
 	return !c->not_first || c->frontend->http->stays_when_stopping || (!ioctl(c->h.fd, FIONREAD, &unread) && unread > 0);
@@ -180,5 +190,6 @@ void http_begin(struct worker *w, struct http_msg *m, uint32_t at)
 void http_begin_request(struct worker *w, const struct client *c)
 {
 	http_begin(w, &w->http->request, HTTP_ROOM);
+	w->http->request.is_h2 = client_is_stream(c);
 	w->http->request.lenient = c->frontend->proxy->set.http.lenient_request;
 }

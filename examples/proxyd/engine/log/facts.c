@@ -324,6 +324,7 @@ void exchange_run_facts(struct exchange_view *v, const struct endpoint *from,
 		r->destination = run_destination(to, fd);
 	r->ended = true;
 	r->first_request = v->x->client && !v->x->client->not_first;
+	r->is_h2 = v->x->client && client_is_stream(v->x->client);
 	run_know_client(r, v->store);
 	if (v->x->client)
 		r->client_fd = v->x->client->h.fd;

@@ -205,11 +205,11 @@ static bool greeting(const struct fetch *f, const struct expr_arg *arg, unsigned
 	return f->data == GREETING_CAME || t.at;
 }
 
-/* HTTP/1 only, so far. */
+/* To servers it is HTTP/1. */
 static bool version(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 		    struct run *r, struct fetch_step *step, struct sample *ret)
 {
-	*ret = sample_int(1);
+	*ret = sample_int(f->data && r->is_h2 ? 2 : 1);
 	return true;
 }
 
@@ -289,7 +289,7 @@ const struct fetch fetches_conn[] = {
     {"fc_dst_port", "", SAMPLE_INT, 0, port, ADDRESS_MET_DESTINATION, NULL},
     {"fc_err", "", SAMPLE_INT, 0, error, 0, NULL},
     {"fc_err_str", "", SAMPLE_STR, 0, error, 0, NULL},
-    {"fc_http_major", "", SAMPLE_INT, 0, version, 0, NULL},
+    {"fc_http_major", "", SAMPLE_INT, 0, version, 1, NULL},
     {"fc_pp_authority", "", SAMPLE_STR, 0, greeting, GREETING_AUTHORITY, NULL},
     {"fc_pp_unique_id", "", SAMPLE_STR, 0, greeting, GREETING_UNIQUE_ID, NULL},
     {"fc_rcvd_proxy", "", SAMPLE_BOOL, 0, greeting, GREETING_CAME, NULL},

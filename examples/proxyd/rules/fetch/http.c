@@ -437,7 +437,7 @@ static bool hash_and_source(struct run *r, bool with_query, struct sample *ret)
 
 static bool version(const struct http_msg *m, struct sample *ret)
 {
-	return give(ret, SAMPLE_STR, text_of(m->minor ? "1.1" : "1.0", 3));
+	return give(ret, SAMPLE_STR, text_of(http_version_text(m), 3));
 }
 
 /* One with a name that is known is so when the request is gone, as in HAProxy. */

@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: MIT */
+#include "h2.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "container_of.h"
+#include "engine/count.h"
+#include "engine/io.h"
+#include "engine/rule_store.h"
+
+#define FRAME_HEAD 9u
+#define FLUSHES 4u /* send() of one connection in a turn */
+
+/* ---- What is to be done when nghttp2 has returned ---- */
+
+void h2_wake(struct h2_stream *s)
+{
+	if (s->is_woken || !s->client)
+		return;
+	s->is_woken = true;
+	TAILQ_INSERT_TAIL(&s->h2->woken, s, woken);
+}
+
+void h2_tell(struct h2 *h2)
+{
+	if (h2->is_told)
+		return;
+	h2->is_told = true;
+	TAILQ_INSERT_TAIL(&h2->worker->http->h2->told, h2, told);
+	h2->worker->http->h2->n_told++;
+}
+
+static void untell(struct h2 *h2)
+{
+	if (!h2->is_told)
+		return;
+	h2->is_told = false;
+	TAILQ_REMOVE(&h2->worker->http->h2->told, h2, told);
+	h2->worker->http->h2->n_told--;
+}
+
+static void stream_free(struct h2_stream *s)
+{
+	if (s->is_woken)
+		TAILQ_REMOVE(&s->h2->woken, s, woken);
+	TAILQ_REMOVE(&s->h2->streams, s, entry);
+	h2_drop(&s->in);
+	h2_drop(&s->trailers);
+	h2_drop(&s->out);
+	h2_drop(&s->last);
+	free(s);
+}
+
+/* Its client is lost, whatever it does. */
+static void lose(struct worker *w, struct h2_stream *s)
+{
+	struct client *c = s->client;
+
+	s->closed = true;
+	c->eof = true;
+	c->closing |= !c->exchange; /* what it has asked for was not looked at yet */
+	client_event(w, c, EPOLLIN | EPOLLERR | EPOLLHUP);
+	if (c->h.kind != HANDLE_GONE)
+		client_close(w, c);
+}
+
+static void run_woken(struct worker *w, struct h2 *h2)
+{
+	struct h2_stream *s;
+
+	while ((s = TAILQ_FIRST(&h2->woken))) {
+		TAILQ_REMOVE(&h2->woken, s, woken);
+		s->is_woken = false;
+		if (s->closed)
+			lose(w, s);
+		else
+			client_event(w, s->client, EPOLLIN | EPOLLOUT);
+	}
+}
+
+/* ---- Requests ---- */
+
+static struct h2_stream *stream_of(nghttp2_session *session, int32_t id)
+{
+	return nghttp2_session_get_stream_user_data(session, id);
+}
+
+/* The client of a stream is its connection's but for what a request has. NULL: no memory. */
+static struct client *client_of(struct h2 *h2, struct h2_stream *s)
+{
+	struct worker *w = h2->worker;
+	struct client *on = h2->client;
+	struct h2_client *c;
+
+	if (timers_reserve(&w->timers, w->n_sessions + 1) < 0)
+		return NULL;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return NULL;
+	c->stream = s;
+	c->client = (struct client){
+	    .h = {HANDLE_HTTP_STREAM, on->h.fd, on->h.tls},
+	    .watched = true,
+	    .writable = true,
+	    .not_first = on->not_first,
+	    .timer.owner = TIMER_CLIENT,
+	    .frontend = on->frontend,
+	    .listener = on->listener,
+	    .bind = on->bind,
+	    .accepted_ns = on->not_first ? w->now_ns : on->accepted_ns,
+	    .since_ns = w->now_ns,
+	    .idle_ns = on->not_first ? w->now_ns : on->idle_ns,
+	    .from = on->from,
+	    .to = on->to,
+	};
+	if (on->store && !(c->client.store = rule_store_of_stream(on->store))) {
+		free(c);
+		return NULL;
+	}
+	LIST_INSERT_HEAD(&w->http->clients, &c->client, entry);
+	w->n_sessions++;
+	on->frontend->set->worker[w->index].sessions++;
+	on->not_first = true;
+	h2->n_live++;
+	return &c->client;
+}
+
+/* The head is whole. 0 or an error of nghttp2. */
+static int begin_request(struct h2 *h2, struct h2_stream *s, bool has_body)
+{
+	struct h2_head *head = &h2->head;
+	bool ok = h2_head_end(head, has_body);
+
+	if (ok && head->is_malformed)
+		return nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_PROTOCOL_ERROR);
+	if (ok && head->pseudo[H2_METHOD].len == 7 && !memcmp(head->text + head->start, "CONNECT ", 8))
+		return nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_HTTP_1_1_REQUIRED);
+	s->is_chunked = has_body && !head->has_length;
+	s->in_ended = !has_body;
+	s->client = ok ? client_of(h2, s) : NULL;
+	if (!s->client || !chunk_append(&s->client->in, head->text + head->start, head->len - head->start)) {
+		count_starved(h2->worker);
+		if (!s->client)
+			return nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_INTERNAL_ERROR);
+		s->client->closing = true;
+	} else {
+		s->client->unparsed = true;
+	}
+	h2_wake(s);
+	return 0;
+}
+
+/* Its end: for who reads the body it is the last chunk. */
+static void end_request(struct h2_stream *s)
+{
+	s->in_ended = true;
+	h2_wake(s);
+}
+
+/* ---- What nghttp2 tells ---- */
+
+static bool begins_request(const nghttp2_frame *frame)
+{
+	return frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
+}
+
+static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *userdata)
+{
+	struct h2 *h2 = userdata;
+	struct h2_stream *s;
+
+	h2_head_begin(&h2->head, h2->worker->head_max);
+	if (!begins_request(frame))
+		return 0;
+	s = calloc(1, sizeof(*s));
+	if (!s) {
+		count_starved(h2->worker);
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	}
+	s->id = frame->hd.stream_id;
+	s->h2 = h2;
+	TAILQ_INSERT_TAIL(&h2->streams, s, entry);
+	return nghttp2_session_set_stream_user_data(session, s->id, s);
+}
+
+/* A trailer, as a line. What belongs to no head, and is not chunked, has no place for them. */
+static bool add_trailer(struct h2_stream *s, const uint8_t *name, size_t name_len, const uint8_t *value, size_t value_len)
+{
+	if (!s->is_chunked || s->trailers.len + name_len + value_len > H1_TRAILER_MAX || memchr(value, '\r', value_len) ||
+	    memchr(value, '\n', value_len))
+		return true;
+	return h2_append(&s->trailers, (const char *)name, name_len) && h2_append(&s->trailers, ": ", 2) &&
+	       h2_append(&s->trailers, (const char *)value, value_len) && h2_append(&s->trailers, "\r\n", 2);
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
+		     const uint8_t *value, size_t value_len, uint8_t flags, void *userdata)
+{
+	struct h2 *h2 = userdata;
+	struct h2_stream *s = stream_of(session, frame->hd.stream_id);
+	bool ok;
+
+	(void)flags;
+	if (!s)
+		return 0;
+	ok = begins_request(frame) ? h2_head_field(&h2->head, (const char *)name, name_len, (const char *)value, value_len)
+				   : add_trailer(s, name, name_len, value, value_len);
+	return ok ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+}
+
+static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *userdata)
+{
+	struct h2 *h2 = userdata;
+	struct h2_stream *s = stream_of(session, frame->hd.stream_id);
+	bool ends = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+	int e = 0;
+
+	if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
+		return 0;
+	if (s && begins_request(frame))
+		e = begin_request(h2, s, !ends);
+	else if (s && ends)
+		end_request(s);
+	if (frame->hd.type == NGHTTP2_HEADERS)
+		h2_head_free(&h2->head);
+	return e;
+}
+
+/*
+ * Its request is answered, and nobody wants the rest of it. The end of the stream may be told at once (RFC 9113, section 8.1), but some
+ * clients that are still sending lose the answer then, so it waits for a while. 0 or an error of nghttp2.
+ */
+static int linger(struct h2_stream *s, size_t len)
+{
+	s->lingered += (uint32_t)len;
+	if (s->lingered <= HTTP_LINGER_BYTES)
+		return 0;
+	return nghttp2_submit_rst_stream(s->h2->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
+}
+
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data, size_t len, void *userdata)
+{
+	struct h2_stream *s = stream_of(session, id);
+
+	(void)flags;
+	if (!s || !s->client) {
+		nghttp2_session_consume(session, id, len);
+		return s ? linger(s, len) : 0;
+	}
+	if (!h2_append(&s->in, (const char *)data, len)) {
+		count_starved(((struct h2 *)userdata)->worker);
+		nghttp2_session_consume(session, id, len);
+		return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_INTERNAL_ERROR);
+	}
+	h2_wake(s);
+	return 0;
+}
+
+static int on_close(nghttp2_session *session, int32_t id, uint32_t error, void *userdata)
+{
+	struct h2_stream *s = stream_of(session, id);
+
+	(void)error;
+	(void)userdata;
+	if (!s)
+		return 0;
+	s->closed = true;
+	if (s->client)
+		h2_wake(s);
+	else
+		stream_free(s);
+	return 0;
+}
+
+/* Frames gather in the worker's buffer, as far as there is room. */
+static ssize_t on_send(nghttp2_session *session, const uint8_t *data, size_t len, int flags, void *userdata)
+{
+	struct h2_worker *h = ((struct h2 *)userdata)->worker->http->h2;
+	size_t room = sizeof(h->out) - h->n_out;
+
+	(void)session;
+	(void)flags;
+	if (!room)
+		return NGHTTP2_ERR_WOULDBLOCK;
+	len = len < room ? len : room;
+	memcpy(h->out + h->n_out, data, len);
+	h->n_out += len;
+	return (ssize_t)len;
+}
+
+static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t len,
+			nghttp2_data_source *source, void *userdata)
+{
+	struct h2_worker *h = ((struct h2 *)userdata)->worker->http->h2;
+	struct h2_stream *s = source->ptr;
+
+	(void)session;
+	(void)frame;
+	if (sizeof(h->out) - h->n_out < FRAME_HEAD + len)
+		return NGHTTP2_ERR_WOULDBLOCK;
+	memcpy(h->out + h->n_out, head, FRAME_HEAD);
+	memcpy(h->out + h->n_out + FRAME_HEAD, s->out.data + s->out.at, len);
+	h->n_out += FRAME_HEAD + len;
+	s->out.at += (uint32_t)len;
+	if (!h2_left(&s->out))
+		h2_drop(&s->out);
+	if (s->client && !s->client->writable && h2_left(&s->out) < H2_OUT_MAX)
+		h2_wake(s);
+	return 0;
+}
+
+/* ---- The connection ---- */
+
+static int settle(struct h2 *h2)
+{
+	const struct cfg_h2 *cfg = &h2->worker->set->cfg->global.h2;
+	const nghttp2_settings_entry settings[] = {
+	    {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, cfg->max_streams},
+	    {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, cfg->window},
+	    {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, cfg->frame_size},
+	    {NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, cfg->table_size},
+	    {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, h2->worker->head_max},
+	};
+	int e = nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings, sizeof(settings) / sizeof(settings[0]));
+
+	return e ? e : nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0, H2_WINDOW);
+}
+
+static int session_new(struct h2 *h2)
+{
+	nghttp2_session_callbacks *on = NULL;
+	nghttp2_option *option = NULL;
+	int e = nghttp2_session_callbacks_new(&on);
+
+	e = e ? e : nghttp2_option_new(&option);
+	if (!e) {
+		nghttp2_option_set_no_auto_window_update(option, 1); /* what nobody reads is not replaced */
+		nghttp2_option_set_no_closed_streams(option, 1);
+		nghttp2_session_callbacks_set_on_begin_headers_callback(on, on_begin_headers);
+		nghttp2_session_callbacks_set_on_header_callback(on, on_header);
+		nghttp2_session_callbacks_set_on_frame_recv_callback(on, on_frame);
+		nghttp2_session_callbacks_set_on_data_chunk_recv_callback(on, on_data);
+		nghttp2_session_callbacks_set_on_stream_close_callback(on, on_close);
+		nghttp2_session_callbacks_set_send_callback(on, on_send);
+		nghttp2_session_callbacks_set_send_data_callback(on, on_send_data);
+		e = nghttp2_session_server_new2(&h2->session, on, h2, option);
+	}
+	nghttp2_option_del(option);
+	nghttp2_session_callbacks_del(on);
+	return e ? e : settle(h2);
+}
+
+static bool worker_begin(struct http_worker *h)
+{
+	if (h->h2)
+		return true;
+	h->h2 = malloc(sizeof(*h->h2)); /* what it holds is written before it is read */
+	if (!h->h2)
+		return false;
+	TAILQ_INIT(&h->h2->told);
+	h->h2->n_told = 0;
+	return true;
+}
+
+/* Frames that came. */
+static void take(struct worker *w, struct client *c, const char *data, size_t len)
+{
+	struct h2 *h2 = c->h2;
+
+	if (nghttp2_session_mem_recv(h2->session, (const uint8_t *)data, len) < 0) {
+		if (!c->not_first)
+			client_refuse(w, c, 0, H1_FAULT_NONE, 'P');
+		c->closing = true;
+	}
+	run_woken(w, h2);
+	h2_tell(h2);
+}
+
+bool h2_begin(struct worker *w, struct client *c, const char *first, size_t len)
+{
+	struct h2 *h2 = worker_begin(w->http) ? calloc(1, sizeof(*h2)) : NULL;
+
+	if (!h2)
+		return false;
+	h2->worker = w;
+	h2->client = c;
+	TAILQ_INIT(&h2->streams);
+	TAILQ_INIT(&h2->woken);
+	h2->idle_ns = c->since_ns;
+	if (session_new(h2)) {
+		nghttp2_session_del(h2->session);
+		free(h2);
+		return false;
+	}
+	if (c->own) { /* a client of HTTP/1.1 that went on so has none */
+		c->own->owner = NULL;
+		link_close(w, c->own);
+	}
+	c->h2 = h2;
+	c->speaks_h2 = true;
+	take(w, c, first, len);
+	return true;
+}
+
+/* Reads. False: there is nothing. */
+bool h2_step(struct worker *w, struct client *c)
+{
+	ssize_t n;
+
+	if (!c->readable || c->eof)
+		return false;
+	n = handle_recv(&c->h, w->scratch, sizeof(w->scratch));
+	if (n > 0) {
+		w->moved += (size_t)n;
+		if (handle_is_emptied(&c->h, (size_t)n, sizeof(w->scratch)) && !c->hup)
+			c->readable = false;
+		take(w, c, w->scratch, (size_t)n);
+	} else if (n < 0 && errno == EAGAIN) {
+		c->readable = false;
+	} else if (n == 0 || errno != EINTR) {
+		c->eof = true;
+		client_close(w, c);
+	}
+	return true;
+}
+
+/* One send(). True: there may be more. */
+static bool flush(struct worker *w, struct client *c)
+{
+	struct h2_worker *h = w->http->h2;
+	struct h2 *h2 = c->h2;
+	bool ok;
+
+	if (c->out || c->eof)
+		return false;
+	h->n_out = 0;
+	ok = !nghttp2_session_send(h2->session);
+	if (ok && h->n_out)
+		ok = client_give(w, c, h->out, h->n_out, 0);
+	run_woken(w, h2);
+	if (!ok || !(nghttp2_session_want_read(h2->session) || nghttp2_session_want_write(h2->session)))
+		c->closing = true;
+	return h->n_out && !c->closing && nghttp2_session_want_write(h2->session);
+}
+
+/* At the end of a turn. Who has still more has its turn again. */
+void h2_flush(struct worker *w)
+{
+	struct h2_worker *h = w->http->h2;
+	unsigned n = h->n_told;
+
+	while (n-- && !TAILQ_EMPTY(&h->told)) {
+		struct h2 *h2 = TAILQ_FIRST(&h->told);
+		struct client *c = h2->client;
+		bool more = true;
+
+		untell(h2);
+		for (unsigned i = 0; more && i < FLUSHES; i++)
+			more = flush(w, c);
+		if (more)
+			h2_tell(h2);
+		client_run(w, c);
+	}
+}
+
+bool h2_has_more(const struct worker *w)
+{
+	return w->http->h2 && !TAILQ_EMPTY(&w->http->h2->told);
+}
+
+void h2_go_on(const struct client *c)
+{
+	h2_tell(c->h2);
+}
+
+void h2_worker_free(struct http_worker *h)
+{
+	free(h->h2);
+	h->h2 = NULL;
+}
+
+/* It has no room for new streams: those it has go on. */
+void h2_leave(struct client *c)
+{
+	struct h2 *h2 = c->h2;
+
+	if (h2->leaves)
+		return;
+	h2->leaves = true;
+	nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h2->session), NGHTTP2_NO_ERROR,
+			      NULL, 0);
+	h2_tell(h2);
+}
+
+bool h2_is_busy(const struct client *c)
+{
+	return !TAILQ_EMPTY(&c->h2->streams);
+}
+
+void h2_expired(struct worker *w, struct client *c)
+{
+	if (c->out || h2_is_busy(c) || c->h2->leaves)
+		client_close(w, c);
+	else
+		h2_leave(c);
+}
+
+uint64_t h2_idle_ns(const struct client *c)
+{
+	return c->h2->n_live ? TIMER_NEVER : c->h2->idle_ns;
+}
+
+/* Its connection is closed. */
+void h2_free(struct worker *w, struct client *c)
+{
+	struct h2 *h2 = c->h2;
+	struct h2_stream *s, *next;
+
+	for (s = TAILQ_FIRST(&h2->streams); s; s = next) {
+		struct client *of = s->client;
+
+		if (of) /* which takes the stream along, and no other */
+			lose(w, s);
+		else
+			stream_free(s);
+		next = TAILQ_FIRST(&h2->streams);
+	}
+	untell(h2);
+	h2_head_free(&h2->head);
+	nghttp2_session_del(h2->session);
+	free(h2);
+	c->h2 = NULL;
+	c->speaks_h2 = false;
+}
+
+void h2_stream_over(struct worker *w, struct client *c)
+{
+	struct h2_stream *s = container_of(c, struct h2_client, client)->stream;
+	struct h2 *h2 = s->h2;
+
+	s->client = NULL;
+	if (s->is_woken)
+		TAILQ_REMOVE(&h2->woken, s, woken);
+	s->is_woken = false;
+	if (!--h2->n_live)
+		h2->idle_ns = w->now_ns;
+	nghttp2_session_consume(h2->session, s->id, h2_left(&s->in));
+	if (s->closed) {
+		stream_free(s);
+		return;
+	}
+	h2_drop(&s->in);
+	if (!s->out_ended)
+		nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, s->id, s->has_head ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_CANCEL);
+	h2_tell(h2);
+}
