@@ -26,12 +26,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	hold(exact != NULL);
 	memcpy(exact, data, len);
-	any = watch_number(exact, len, &number);
+	any = !watch_number(exact, len, &number);
 	hold(!any || number > INT32_MIN);
 	if (any && len < WATCH_NUMBER_BYTES) {
 		memcpy(longer, data, len);
 		memcpy(longer + len, "\n7", 2);
-		hold(watch_number(longer, len + 2, &again) && again == number);
+		hold(!watch_number(longer, len + 2, &again) && again == number);
 	}
 	hold(watch_proc_event(exact, len, &pid) == WATCH_NOTHING || len > 36);
 	free(exact);

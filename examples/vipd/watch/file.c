@@ -36,12 +36,12 @@ struct watch_files {
 	struct loop_source *source, *again;
 };
 
-/* 0 when there is none: no file, or no number in it. */
-static int32_t read_number(const char *path)
+/* 0 when there is none: no file, or no number in it. What it was `before`, when it is too large. */
+static int32_t read_number(const char *path, int32_t before)
 {
 	char text[WATCH_NUMBER_BYTES];
-	int32_t v;
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int32_t v = 0;
+	int r, fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
 	ssize_t len = -1;
 
@@ -52,20 +52,20 @@ static int32_t read_number(const char *path)
 	close(fd);
 	if (len <= 0)
 		return 0;
-	if (!watch_number(text, (size_t)len, &v)) {
+	r = watch_number(text, (size_t)len, &v);
+	if (r == -EINVAL)
 		log_warn("track_file: %s has no number in it: taken as 0", path);
-		return 0;
-	}
-	return v;
+	if (r == -ERANGE)
+		log_warn("track_file: the number in %s is too large: it stays %d", path, before);
+	return r == -ERANGE ? before : v;
 }
 
 static void look(struct watch_files *f, const struct watched_file *w)
 {
-	int32_t value = read_number(w->conf->file.path);
+	int32_t before = f->all->value[w->conf->index], value = read_number(w->conf->file.path, before);
 
-	if (f->all->value[w->conf->index] != value)
-		log_info("track_file %s: %d, was %d", w->conf->name, value,
-			 f->all->value[w->conf->index]);
+	if (before != value)
+		log_info("track_file %s: %d, was %d", w->conf->name, value, before);
 	watches_set(f->all, w->conf->index, value);
 }
 

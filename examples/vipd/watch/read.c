@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Bytes that others wrote, as what they mean: the number in a track_file, an event of a process. Pure. */
+#include <errno.h>
 #include <linux/cn_proc.h>
 #include <linux/connector.h>
 #include <linux/netlink.h>
@@ -9,7 +10,7 @@
 
 #include "watch/watch.h"
 
-bool watch_number(const char *text, size_t len, int32_t *ret)
+int watch_number(const char *text, size_t len, int32_t *ret)
 {
 	char copy[WATCH_NUMBER_BYTES + 1], *end;
 	long v;
@@ -18,11 +19,13 @@ bool watch_number(const char *text, size_t len, int32_t *ret)
 		len = WATCH_NUMBER_BYTES;
 	memcpy(copy, text, len);
 	copy[len] = 0;
-	v = strtol(copy, &end, 10);
-	if (end == copy || (*end && !strchr(" \t\r\n", *end)))
-		return false;
-	*ret = v > INT32_MAX ? INT32_MAX : v < -INT32_MAX ? -INT32_MAX : (int32_t)v;
-	return true;
+	v = strtol(copy, &end, 0);
+	if (end == copy)
+		return -EINVAL;
+	if (v > INT32_MAX || v < -INT32_MAX)
+		return -ERANGE;
+	*ret = (int32_t)v;
+	return 0;
 }
 
 static enum watch_event event_of(const struct proc_event *e, pid_t *ret_pid)

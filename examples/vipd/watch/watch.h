@@ -37,8 +37,11 @@ bool watches_told(struct watches *w, uint32_t index, int32_t up);
 
 #define WATCH_NUMBER_BYTES 31 /* of a track_file; what is behind them is not read */
 
-/* The number at the beginning of a text, held to what an int32_t and its negative can be; false: none. */
-bool watch_number(const char *text, size_t len, int32_t *ret);
+/*
+ * The number at the beginning of a text, as C writes them (0x10, 010); what is behind it does not count. 0, -EINVAL: there is none,
+ * -ERANGE: it, or its negative, is no int32_t.
+ */
+int watch_number(const char *text, size_t len, int32_t *ret);
 
 /* What the kernel's proc connector says of a process: it may be another program now, or has ended. */
 enum watch_event { WATCH_NOTHING, WATCH_LOOK, WATCH_GONE };
