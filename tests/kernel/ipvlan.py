@@ -202,6 +202,11 @@ def main():
     wait("a is MASTER again", lambda: a.has_all() and not any("10.0.0.100/" in line for line in b.held()), [a, b])
     sh("ip -n a link del six")
     wait("what others remove comes back", lambda: any(line.startswith("link six") for line in a.held()), [a, b])
+    for move, where in (("nomaster", "link vrrp.54@eth2 00:00:5e:00:01:36"), ("master blue", "link vrrp.54@eth2 00:00:5e:00:01:36 master blue")):
+        sh(f"ip -n a link set eth2 {move}")
+        wait(f"a macvlan follows its interface ({move})", lambda: where in a.held() and a.has_all(), [a, b])
+    if "VRF) Entering" in (a.dir / "log").read_text().split("VRF) Entering MASTER", 1)[1]:
+        raise SystemExit("it is MASTER all the time: " + (a.dir / "log").read_text())
     a.stop()
     b.stop()
     conf = [UNICAST.replace("PLACE", p).replace("OWN", o).replace("PEER", e) for p, o, e in (("vrf blue", "1", "2"), ("interface eth2", "2", "1"))]

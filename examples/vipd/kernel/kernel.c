@@ -192,7 +192,7 @@ static void on_link(void *userdata, const struct ha_net_link *now, const struct 
 		if (!strcmp(w->name, now->name)) {
 			vmac_follow(w, now, &w->link);
 			follow(k, w, now);
-			vmac_follow_parent(k, now);
+			vmac_follow_parent(k, now, before);
 		} else if (before && w->link.ifindex == now->ifindex) {
 			if (w->is_vmac)
 				log_warn("somebody else renamed %s to %s: it is made again", w->name, now->name);

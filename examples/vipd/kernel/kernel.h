@@ -121,7 +121,8 @@ int vmac_set(struct kernel *k, const struct conf_instance *i, bool up);
 int vmac_audit(struct kernel *k, const struct conf_instance *i);
 /* An event about the link of that name; nothing when it is not one of ours, or not changed. */
 void vmac_follow(struct watched *w, const struct ha_net_link *now, const struct ha_net_link *before);
-void vmac_follow_parent(struct kernel *k, const struct ha_net_link *parent); /* of those on it */
+/* Likewise about the interface below some; `before` NULL: it is new. */
+void vmac_follow_parent(struct kernel *k, const struct ha_net_link *parent, const struct ha_net_link *before);
 /* Are they there and up? True for an instance without. */
 bool vmac_is_up(struct kernel *k, const struct conf_instance *i);
 void vmac_remove(struct kernel *k, const struct conf_instance *i);

@@ -111,14 +111,16 @@ void vmac_follow(struct watched *w, const struct ha_net_link *now, const struct 
 	w->right_ifindex = 0;
 }
 
-/* The kernel does not raise its MTU with that of its interface: the audit does. */
-void vmac_follow_parent(struct kernel *k, const struct ha_net_link *parent)
+/* The kernel neither raises its MTU with that of its interface, nor takes it along into a VRF: the audit does. */
+void vmac_follow_parent(struct kernel *k, const struct ha_net_link *parent, const struct ha_net_link *before)
 {
+	bool moved = before && before->master != parent->master;
+
 	for (const struct conf_instance *i = k->conf->instances; i; i = i->next)
 		for (const struct conf_vmac *m = i->vmacs; m; m = m->next) {
 			struct watched *w = strcmp(m->parent, parent->name) ? NULL : watched_find(k, m->name);
 
-			if (w && w->link.mtu < parent->mtu)
+			if (w && (moved || w->link.mtu < parent->mtu))
 				w->right_ifindex = 0;
 		}
 }
