@@ -182,6 +182,10 @@ def ip(*lines):
     return lambda m: m.ip(*lines)
 
 
+def sysctl(setting):
+    return lambda m: subprocess.run(["ip", "netns", "exec", m.ns, "sysctl", "-qw", setting], check=True)
+
+
 def rename(old, new):
     """Kernels before 6.2 refuse that of a link that is up."""
     def do(m):
@@ -459,6 +463,9 @@ CASES = [
     Case("slow", "vrrp_script slow {\n    script \"/bin/sleep 1\"\n    interval 4\n    timeout 20\n}\n" + instance(block="    track_script {\n        slow\n    }\n") + TWO + group("G", "VI_1", "VI_2"), heard("MASTER")),
     Case("excluded", instance(vips="", block="    virtual_ipaddress_excluded {\n        10.0.0.130/24\n    }\n").replace(*V2), has("10.0.0.130")),
     Case("nothing", instance(vips="").replace(*V2), heard("MASTER"), Step("an address", reload(ONE.replace(*V2)), has("10.0.0.100/24"))),
+    Case("without IPv6", instance(block="    virtual_ipaddress_excluded {\n        fd00:0::100/64\n    }\n"), has("10.0.0.100/24", "fd00::100/64"),
+         Step("it is disabled", sysctl("net.ipv6.conf.eth0.disable_ipv6=1"), both(has("10.0.0.100/24"), lacks("fd00::100/64")), better=True),
+         Step("it is there again", sysctl("net.ipv6.conf.eth0.disable_ipv6=0"), has("10.0.0.100/24", "fd00::100/64"), better=True)),
     Case("no peer", instance(more="unicast_fault_no_peer|unicast_src_ip 10.0.0.1|unicast_peer {|}"), heard("FAULT")),
     Case("delay", "global_defs {\n    vrrp_startup_delay 3\n    umask 027\n}\n" + instance(notify=False, more='notify "DIR/../mask DIR/told"'), heard("MASTER")),
     Case("words", "global_defs {\n    vrrp_garp_master_repeat 4\n    vrrp_garp_master_delay 3\n    vrrp_min_garp\n}\n" + MANY, both(heard(*(f"VI_{n}\" MASTER" for n in range(len(WORDS))))),

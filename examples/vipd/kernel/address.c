@@ -245,6 +245,21 @@ static void wait_until_ready(struct kernel *k, const struct ha_net_address *a, s
 			usleep(200);
 }
 
+/* A host or an interface without IPv6, which an administrator may want: the instance does without this address, as in keepalived. */
+static bool does_without(struct kernel *k, const struct conf_instance *i, const struct ha_net_address *a, int error)
+{
+	bool lacks = a->ip.family == AF_INET6 && (error == -EACCES || error == -EOPNOTSUPP || error == -EAFNOSUPPORT);
+	struct watched *w = NULL;
+
+	for (size_t n = 0; n < k->n_watched && !w; n++)
+		w = k->watched[n].link.ifindex == a->ifindex ? &k->watched[n] : NULL;
+	if (w && lacks && !w->lacks_ipv6)
+		log_warn("(%s) %s has no IPv6: it goes without its IPv6 addresses there", i->name, w->name);
+	if (w && a->ip.family == AF_INET6)
+		w->lacks_ipv6 = lacks;
+	return lacks;
+}
+
 /* Of ours or of the kernel's: there may be some in a moment. */
 static bool is_short_of_memory(int error)
 {
@@ -257,6 +272,25 @@ enum saying { SAY_NOTHING, SAY_REFUSALS, SAY_ALL };
 static bool is_said(enum saying say, int error)
 {
 	return say == SAY_ALL || (say == SAY_REFUSALS && !is_short_of_memory(error));
+}
+
+/* Those that it goes without are taken out; how many stay, and in *r the first error of these. */
+static size_t leave_out(struct kernel *k, const struct conf_instance *i, struct ha_net_address *a, int *status, size_t n, int *r)
+{
+	size_t kept = 0;
+	int first = 0;
+
+	for (size_t j = 0; j < n; j++) {
+		if (does_without(k, i, &a[j], status[j]))
+			continue;
+		a[kept] = a[j];
+		status[kept] = status[j];
+		first = !first && status[kept] < 0 ? status[kept] : first;
+		kept++;
+	}
+	if (kept < n)
+		*r = first;
+	return kept;
 }
 
 static int try_change(struct kernel *k, const struct conf_instance *i, bool up, uint32_t *ret_changed, enum saying say)
@@ -278,6 +312,8 @@ static int try_change(struct kernel *k, const struct conf_instance *i, bool up, 
 	}
 	r = up ? ha_net_address_add(k->net, a, n, status)
 	       : ha_net_address_remove(k->net, a, n, status);
+	if (up)
+		n = leave_out(k, i, a, status, n, &r);
 	for (size_t j = 0; j < n; j++) {
 		if (status[j] < 0 && is_said(say, status[j]))
 			say_failure(i, &a[j], up ? "add" : "remove", status[j],
@@ -405,7 +441,10 @@ static void restore(struct kernel *k, const struct conf_instance *i, uint32_t in
 		    is_there(k, &a, &there))
 			continue;
 		/* The view may lag behind our own change: the kernel knows. */
-		if (ha_net_address_add(k->net, &a, 1, &status) < 0) {
+		ha_net_address_add(k->net, &a, 1, &status);
+		if (does_without(k, i, &a, status))
+			continue;
+		if (status < 0) {
 			say_failure(i, &a, "add", status, ha_net_error_text(k->net));
 			tell_held(k, index, status, 0);
 		} else if (!status) {
