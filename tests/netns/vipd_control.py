@@ -131,13 +131,13 @@ def reads(client):
     assert show["instances"][0]["addresses"] == ["10.9.0.100/24", "10.9.0.100/24 dev lo"], show
     assert show["scripts"][0]["state"] == "up", show
     text = " ".join(client.result("explain", instance="VI_1")["sentences"])
-    assert "VI_1 is MASTER" in text and "no adverts were heard" in text, text
+    assert "VI_1 has been MASTER" in text and "no adverts were heard" in text, text
     text = " ".join(client.result("explain", real_server="10.9.0.1:8002")["sentences"])
     assert "is down" in text and "Connection refused" in text, text
     text = " ".join(client.result("explain", virtual_server="10.9.0.100:80")["sentences"])
     assert "has its quorum" in text, text
     text = " ".join(client.result("explain", group="G")["sentences"])
-    assert "The group G is MASTER" in text and "VI_1 is MASTER" in text, text
+    assert "The group G has been MASTER" in text and "VI_1 has been MASTER" in text, text
     text = " ".join(client.result("explain", script="yes")["sentences"])
     assert "The script yes is up: exit status 0" in text and "VI_1 tracks it" in text, text
     for kind in ("group", "script", "virtual_server", "instance"):

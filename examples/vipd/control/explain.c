@@ -206,7 +206,7 @@ json_t *explain_instance(const struct supervisor *s, const struct conf_instance 
 	live_read_router(&s->live->router[index], &r);
 	why_text(&h->why, why, sizeof(why));
 	if (h->since > 0)
-		say(list, "%s is %s for %s: %s.", i->name, why_state((uint32_t)h->state),
+		say(list, "%s has been %s for %s: %s.", i->name, why_state((uint32_t)h->state),
 		    duration(supervisor_now() - h->since, when), why);
 	else
 		say(list, "%s has not begun yet.", i->name);
@@ -233,7 +233,7 @@ json_t *explain_group(const struct supervisor *s, const struct conf_group *g, si
 	char when[DURATION_SIZE];
 
 	if (h->since > 0)
-		say(list, "The group %s is %s for %s. All its members go together.", g->name,
+		say(list, "The group %s has been %s for %s. All its members go together.", g->name,
 		    why_state((uint32_t)h->state), duration(supervisor_now() - h->since, when));
 	else
 		say(list, "The group %s has not begun yet.", g->name);
