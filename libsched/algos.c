@@ -131,7 +131,6 @@ static bool opts_in_range(const struct lb_group_opts *o)
 
 static void fill_in(struct lb_group_opts *o)
 {
-	o->min_active = o->min_active ? o->min_active : 1;
 	o->overhead_mul = o->overhead_mul ? o->overhead_mul : OVERHEAD_MUL;
 	o->draws = o->draws ? o->draws : DRAWS;
 	o->decay_ns = o->decay_ns ? o->decay_ns : DECAY_NS;

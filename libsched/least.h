@@ -129,10 +129,12 @@ HOT uint64_t least_key_of(const struct lb_snapshot *s, size_t place, const struc
 			  struct least_seen seen, const struct least_by *by)
 {
 	const struct snap_server *e = &s->at[place];
+	uint64_t key;
 
-	if (!e->weight || snap_full_with(s, e, seen.active))
+	if (!e->weight)
 		return LEAST_NEVER;
-	return by->key(s, place, t, seen);
+	key = by->key(s, place, t, seen); /* of who is full, too: in_turn.h notes that its load has changed */
+	return snap_full_with(s, e, seen.active) ? LEAST_NEVER : key;
 }
 
 static inline void least_refresh(struct least *t, const struct lb_snapshot *s, size_t place,

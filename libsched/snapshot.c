@@ -32,29 +32,31 @@ static enum lb_verdict server_verdict(const struct lb_server *server)
 	return server->weight ? LB_VERDICT_CANDIDATE : LB_VERDICT_WEIGHT;
 }
 
-/* F5: who has reached his connection limit is not active. */
+/* F5: who has reached his connection limit is not active. HAProxy's backups do not come because of that. */
 static bool counts_as_active(const struct snapshot_source *from, const struct lb_server *s)
 {
 	if (server_verdict(s) != LB_VERDICT_CANDIDATE)
 		return false;
 	if (s->maxconn && from->setup->opts.flags & LB_GROUP_OVERLOAD)
 		return !atomic_load_explicit(&s->overloaded, RELAXED);
-	return !s->maxconn || server_count(&from->pool->ledger, s, LB_COUNTER_ACTIVE) < s->maxconn;
+	return !s->maxconn || !from->setup->opts.min_active ||
+	       server_count(&from->pool->ledger, s, LB_COUNTER_ACTIVE) < s->maxconn;
 }
 
 /* The first one that with those before it has min_active usable. */
 uint32_t snapshot_open_priority(const struct snapshot_source *from)
 {
+	const uint32_t min_active = from->setup->opts.min_active ? from->setup->opts.min_active : 1;
 	uint32_t usable[LB_PRIORITY_MAX + 1] = {0}, n = 0, p;
 
-	if (!from->n_members && from->setup->opts.min_active)
+	if (!from->n_members)
 		return LB_PRIORITY_MAX;
 	server_for_each (server, from->pool, from->members)
 		if (counts_as_active(from, server))
 			usable[server->priority]++;
 	for (p = 0; p < LB_PRIORITY_MAX; p++) {
 		n += usable[p];
-		if (n >= from->setup->opts.min_active)
+		if (n >= min_active)
 			break;
 	}
 	return p;

@@ -122,7 +122,8 @@ struct lb_group_opts {
 	uint64_t seed;
 	/*
 	 * A priority group is opened when fewer than this many servers of the groups before it are
-	 * usable (F5 min-active-members; HAProxy's `backup` is 1). 0: 1.
+	 * usable (F5 min-active-members): those at their maxconn are not. 0: as HAProxy's `backup`, when
+	 * none is, and those at their maxconn are, unless LB_GROUP_OVERLOAD: who finds all full waits.
 	 */
 	uint32_t min_active;
 	/*
@@ -211,7 +212,7 @@ LIBSCHED_API int lb_group_reclaim(struct lb_group *g);
 
 /*
  * [editor] Stages what changes without an edit: weights in slow start, and priority groups, because
- * servers reached their maxconn or have room again (F5: those at their limit are not active). now_ns is
+ * servers reached their maxconn or have room again (with min_active or LB_GROUP_OVERLOAD). now_ns is
  * CLOCK_MONOTONIC; slow start begins at the first tick after a server came. Returns 1: something was
  * staged, so commit; 0: nothing was; -EINVAL. Call it at lb_group_deadline(), and, if priorities and limits meet,
  * every second or when a pick said -EAGAIN. O(n).

@@ -150,6 +150,24 @@ static void picks_that_are_not_counted_take_turns_too(void **state)
 	lb_group_free(g);
 }
 
+static void who_was_full_stands_behind_its_equals(void **state)
+{
+	struct lb_group *g = GROUP("leastconn", 1, 1, 1); /* as HAProxy 2.6.12 did */
+	struct lb_picker *p;
+
+	for (uint64_t id = 1; id <= 3; id++)
+		lb_server_set_maxconn(g, id, 1);
+	commit(g);
+	p = picker_of(g);
+	assert_picks_that_stay(p, 2, "1 2");
+	assert_int_equal(lb_done(p, 2, NULL), 0);
+	assert_picks_that_stay(p, 1, "3");
+	assert_int_equal(lb_done(p, 3, NULL), 0);
+	assert_int_equal(lb_done(p, 1, NULL), 0);
+	assert_picks_that_stay(p, 4, "2 3 1 -EAGAIN");
+	lb_group_free(g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +177,7 @@ int main(void)
 	    cmocka_unit_test(weights_above_haproxys_still_differ),
 	    cmocka_unit_test(the_order_among_equals_is_haproxys),
 	    cmocka_unit_test(picks_that_are_not_counted_take_turns_too),
+	    cmocka_unit_test(who_was_full_stands_behind_its_equals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,6 +159,30 @@ static void a_priority_group_opens_when_those_before_are_full(void **state)
 	lb_group_free(g);
 }
 
+static void a_backup_waits_until_nobody_else_is_usable(void **state)
+{
+	struct lb_group_opts o = {.size = sizeof(o), .algo = "roundrobin"};
+	struct lb_group *g;
+	struct lb_picker *p;
+
+	assert_int_equal(lb_group_new(&o, &g), 0);
+	for (uint64_t id = 1; id <= 2; id++)
+		add(g, id, 1);
+	lb_server_set_maxconn(g, 1, 1);
+	lb_server_set_priority(g, 2, 1);
+	commit(g);
+	p = picker_of(g);
+	assert_picks_that_stay(p, 2, "1 -EAGAIN");
+	assert_int_equal(lb_group_tick(g, 1), 0);
+	lb_server_set_weight(g, 2, 2); /* another edit opens nothing either */
+	commit(g);
+	assert_picks_that_stay(p, 1, "-EAGAIN");
+	lb_server_set_up(g, 1, false);
+	commit(g);
+	assert_picks_that_stay(p, 1, "2");
+	lb_group_free(g);
+}
+
 static void null_is_refused(void **state)
 {
 	assert_int_equal(lb_group_tick(NULL, 1), -EINVAL);
@@ -175,6 +199,7 @@ int main(void)
 	    cmocka_unit_test(weights_that_are_capacities_stay),
 	    cmocka_unit_test(the_greatest_weights_have_room_for_it),
 	    cmocka_unit_test(a_priority_group_opens_when_those_before_are_full),
+	    cmocka_unit_test(a_backup_waits_until_nobody_else_is_usable),
 	    cmocka_unit_test(null_is_refused),
 	};
 
