@@ -302,7 +302,7 @@ int admin_set_health(struct engine *e, struct server *s, enum admin_health healt
 {
 	bool up = health != ADMIN_HEALTH_DOWN;
 
-	s->change_why = ", changed from CLI";
+	s->change_why = server_in_maint(s) ? "" : ", changed from CLI"; /* told when that is over */
 	if (s->check)
 		health_check_set(s->check, up ? HEALTH_START_FULLY_UP : HEALTH_START_FULLY_DOWN, now_ns);
 	if (s->up != up || s->draining != (health == ADMIN_HEALTH_STOPPING))

@@ -89,18 +89,25 @@ void count_given(struct worker *w, const struct backend *b)
 {
 	struct counters *c = counters_of(b->pool->tally, w->index);
 
+	counter_max(&c->sessions_max, 1 + pool_sessions(b->pool));
 	count_begun(c, w);
 }
 
-void count_pick(struct worker *w, const struct seeker *k, uint32_t now_server, uint32_t now_pool, bool balanced)
+/* By the algorithm; whom the queue gives a server, that has not been chosen. */
+void count_chosen(struct worker *w, const struct seeker *k, const struct server *s)
+{
+	counter_inc(counters_of(s->tally, w->index), COUNT_PICKED);
+	counter_inc(counters_of(k->backend->pool->tally, w->index), COUNT_PICKED);
+}
+
+void count_pick(struct worker *w, const struct seeker *k, uint32_t now_server, bool balanced)
 {
 	struct counters *c[2] = {counters_of(k->server->tally, w->index),
 				 counters_of(k->backend->pool->tally, w->index)};
 
 	counter_max(&c[0]->sessions_max, now_server);
-	counter_max(&c[1]->sessions_max, now_pool);
-	for (unsigned i = 0; balanced && i < 2; i++)
-		counter_inc(c[i], COUNT_PICKED);
+	if (balanced)
+		count_chosen(w, k, k->server);
 	count_last(c[1], w);
 }
 
@@ -116,8 +123,10 @@ void count_attempt(struct worker *w, const struct server *s, int error)
 
 void count_both(struct worker *w, const struct seeker *k, enum counted what)
 {
-	if (k->server)
-		counter_inc(counters_of(k->server->tally, w->index), what);
+	const struct server *s = seeker_told(k);
+
+	if (s)
+		counter_inc(counters_of(s->tally, w->index), what);
 	counter_inc(counters_of(k->backend->pool->tally, w->index), what);
 }
 
@@ -158,6 +167,8 @@ static void add_cause(struct worker *w, struct counters *front, struct tally *li
 		break;
 	case 'C':
 	case 'c':
+		if (phase == 'Q' || phase == 'C') /* as HAProxy: there was nothing yet to abort */
+			return;
 		what = phase == 'R' ? COUNT_REQUEST_ERRORS : COUNT_CLIENT_ABORTS;
 		if (what == COUNT_REQUEST_ERRORS)
 			count_front(w, front, listener, what);

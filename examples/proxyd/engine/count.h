@@ -59,7 +59,8 @@ void count_continuously(struct worker *w);
 void count_given(struct worker *w, const struct backend *b);
 
 /* A server was chosen; `balanced`: by the algorithm. */
-void count_pick(struct worker *w, const struct seeker *k, uint32_t now_server, uint32_t now_pool, bool balanced);
+void count_chosen(struct worker *w, const struct seeker *k, const struct server *s);
+void count_pick(struct worker *w, const struct seeker *k, uint32_t now_server, bool balanced);
 
 /* What was tried with a server; -errno: it failed at once. Who was reached has one session more, as in HAProxy. */
 void count_attempt(struct worker *w, const struct server *s, int error);

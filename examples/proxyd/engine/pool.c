@@ -387,7 +387,8 @@ static void want(struct server *s)
 	struct server_wanted *w = &s->wanted;
 
 	w->weight = s->admin.weight;
-	w->maxconn = s->admin.maxconn;
+	/* a key's server that is full is to be known: see seek.c */
+	w->maxconn = backend_hashes(s->admin.backend) ? 0 : s->admin.maxconn;
 	w->state = server_in_maint(s)			       ? LB_STATE_OFFLINE
 		   : s->draining || server_in_drain(s) ? LB_STATE_DISABLED
 						       : LB_STATE_ENABLED;
@@ -548,6 +549,8 @@ int server_publish(struct engine *e, struct server *s)
 	struct pool *p = s->pool;
 	int r;
 
+	s->had_sessions = atomic_load(&s->n_sessions); /* before workers hear of it */
+	s->had_queued = atomic_load(&s->n_queued);
 	pthread_mutex_lock(&p->editing);
 	r = s->member ? stage(p, s) : -ENOENT; /* it may have moved */
 	if (!r && pool_ramps(p)) /* a small share from the first connection on */
@@ -576,7 +579,7 @@ void server_set_up(struct engine *e, struct server *s, bool up, bool draining, c
 
 	s->up = up;
 	s->draining = draining;
-	if (was_up != up)
+	if (was_up != up && !server_in_maint(s))
 		server_changed(s, up);
 	server_publish(e, s);
 	if (s->change_why)
@@ -586,5 +589,7 @@ void server_set_up(struct engine *e, struct server *s, bool up, bool draining, c
 		server_tell_left(s, !up ? SERVER_DOWN : draining ? SERVER_STOPS : SERVER_UP, what);
 	else
 		server_tell_none(s);
+	if (server_in_drain(s) && !server_in_maint(s))
+		server_tell(s, LOG_NOTICE, "remains in forced drain mode.");
 	trackers_follow(e, s);
 }

@@ -27,6 +27,7 @@ struct seeker_more {
 	TAILQ_ENTRY(seeker_more) link;	/* of the queue of its pool */
 	int64_t turn;			/* there, lowest first */
 	struct server *bound;		/* the one it waits for; NULL: any */
+	struct server *left;		/* the one it waited for, until it has one: see seeker_told() */
 	struct server *failed;		/* it left this one, and has no other yet; NULL: it did not */
 	uint64_t queued_ns;		/* how long it was there; means nothing while it is */
 	uint32_t turns;			/* of the pool, or of `bound`, when it came */
@@ -46,6 +47,12 @@ struct seeker {
 	uint64_t key;		  /* for the algorithms that hash */
 	struct seeker_more *more; /* NULL: it had no trouble, and has a key */
 };
+
+/* Its server, or the one that it waited for in vain; NULL: it had none. For what is logged and counted. */
+static inline struct server *seeker_told(const struct seeker *k)
+{
+	return k->server ? k->server : k->more ? k->more->left : NULL;
+}
 
 static inline uint64_t seeker_queued_ns(const struct seeker *k)
 {
@@ -102,6 +109,13 @@ static inline uint32_t pool_queue(const struct pool *p)
 	uint32_t all = atomic_load_explicit(&p->n_queued, memory_order_relaxed);
 
 	return all > bound ? all - bound : 0;
+}
+
+/* Who have it for their backend: with a server, or waiting. */
+static inline uint32_t pool_sessions(const struct pool *p)
+{
+	return atomic_load_explicit(&p->n_sessions, memory_order_relaxed) +
+	       atomic_load_explicit(&p->n_queued, memory_order_relaxed);
 }
 
 #endif

@@ -164,7 +164,7 @@ static bool count_backend(const struct backend *b, enum run_count what, uint64_t
 		*ret = usable;
 		return true;
 	case RUN_BE_CONN:
-		*ret = atomic_load_explicit(&b->pool->n_sessions, memory_order_relaxed);
+		*ret = pool_sessions(b->pool);
 		return true;
 	case RUN_QUEUE:
 		*ret = queued;

@@ -14,18 +14,23 @@
 /* HAProxy's dynamic maxconn: the part of it that the backend has of its fullconn, but minconn at least. */
 static bool has_room(const struct seeker *k, const struct server *s, uint32_t n_sessions)
 {
-	uint64_t min = atomic_load_explicit(&s->minconn, memory_order_relaxed), max, n;
+	uint64_t min = atomic_load_explicit(&s->minconn, memory_order_relaxed), n;
+	uint64_t max = atomic_load_explicit(&s->maxconn, memory_order_relaxed);
 	const struct pool *p = k->backend->pool;
 
 	if (!min)
-		return true;
-	max = atomic_load_explicit(&s->maxconn, memory_order_relaxed);
-	n = (uint64_t)atomic_load_explicit(&p->n_sessions, memory_order_relaxed) +
-	    atomic_load_explicit(&p->n_queued, memory_order_relaxed) + !k->queued;
+		return !max || n_sessions < max;
+	n = (uint64_t)pool_sessions(p) + !k->queued;
 	if (!max || n >= k->backend->fullconn)
 		return true;
 	max = max * n / k->backend->fullconn;
 	return n_sessions < (max > min ? max : min);
+}
+
+/* A key has a server of its own, and waits for that one. */
+static bool has_key(const struct seeker *k)
+{
+	return backend_hashes(k->backend) && !(k->more && k->more->keyless);
 }
 
 /* It waits for whichever server is free first, and would take each. */
@@ -82,7 +87,89 @@ static const struct pool_worker *before_us(struct worker *w, const struct seeker
 	return other && atomic_load(&other->first) < k->more->turn ? other : NULL;
 }
 
-/* 0: k->server is counted; -EAGAIN: all are full; -ENOSR: there is none. `flags`: libsched's. */
+/* Others see who is first. */
+static void tell_first(struct pool_worker *pw)
+{
+	const struct seeker_more *m;
+
+	TAILQ_FOREACH (m, &pw->queue, link)
+		if (takes_any(m))
+			break;
+	atomic_store(&pw->first, m ? m->turn : NOBODY);
+}
+
+/* NULL: no memory. */
+static struct seeker_more *more_of(struct seeker *k)
+{
+	if (!k->more)
+		k->more = calloc(1, sizeof(*k->more));
+	return k->more;
+}
+
+/* Who were served of those it waits with. */
+static _Atomic uint32_t *turns_of(const struct seeker *k)
+{
+	return k->more->bound ? &k->more->bound->n_turns : &k->backend->pool->n_turns;
+}
+
+/* It has come to where it waits. */
+static void begin_wait(struct worker *w, struct seeker *k)
+{
+	struct seeker_more *m = k->more;
+	struct pool *p = k->backend->pool;
+
+	if (m->bound) {
+		atomic_fetch_add_explicit(&p->n_bound, 1, memory_order_relaxed);
+		counter_max(&counters_of(m->bound->tally, w->index)->queue_max,
+			    1 + atomic_fetch_add_explicit(&m->bound->n_queued, 1, memory_order_relaxed));
+	} else {
+		counter_max(&counters_of(p->tally, w->index)->queue_max, pool_queue(p));
+	}
+	m->turns = atomic_load_explicit(turns_of(k), memory_order_relaxed);
+}
+
+/* Its wait there is over: those that were served meanwhile were before it. */
+static void end_wait(struct seeker *k)
+{
+	struct seeker_more *m = k->more;
+	uint32_t before = atomic_load_explicit(turns_of(k), memory_order_relaxed) - m->turns;
+
+	*(m->bound ? &m->server_place : &m->pool_place) += before + 1;
+	m->left = m->bound;
+	if (m->bound) {
+		atomic_fetch_sub_explicit(&m->bound->n_queued, 1, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&k->backend->pool->n_bound, 1, memory_order_relaxed);
+	}
+}
+
+/* Who is bound to a server (by a cookie, a rule, its key) waits for that one, unless its maxqueue is reached. */
+static int bind_to(struct worker *w, struct seeker *k, struct server *own, int too_many)
+{
+	uint32_t max = atomic_load_explicit(&own->maxqueue, memory_order_relaxed);
+	struct seeker_more *m;
+	int e = -EAGAIN;
+
+	if (!k->queued && max && atomic_load_explicit(&own->n_queued, memory_order_relaxed) >= max)
+		e = too_many;
+	m = more_of(k);
+	if (m && e == -ENOBUFS)
+		m->left = own;
+	if (!m || e != -EAGAIN || m->bound == own)
+		return e; /* no memory: whoever queues it sees that as well */
+	if (k->queued)
+		end_wait(k);
+	m->bound = own;
+	if (k->queued) {
+		begin_wait(w, k);
+		tell_first(&k->backend->pool->worker[w->index]);
+	}
+	return -EAGAIN;
+}
+
+/*
+ * 0: k->server is counted; -EAGAIN: all are full, or the one that it is bound to now; -ENOBUFS: too many wait for that one;
+ * -ENOSR: there is none. `flags`: libsched's.
+ */
 static int pick(struct worker *w, struct seeker *k, const struct server *prefer, unsigned flags)
 {
 	struct pool *p = k->backend->pool;
@@ -98,7 +185,7 @@ static int pick(struct worker *w, struct seeker *k, const struct server *prefer,
 	struct lb_outcome unused = {
 	    .size = sizeof(unused), .now_ns = w->now_ns, .result = LB_RESULT_ABORTED};
 	uint64_t id, passed[SEEKER_EXCLUDE_MAX + FULL_MAX];
-	bool again;
+	bool again, behind;
 	struct lb_picker *picker = p->worker[w->index].picker;
 	const struct pool_worker *other;
 	uint32_t n_sessions = 0;
@@ -110,9 +197,17 @@ static int pick(struct worker *w, struct seeker *k, const struct server *prefer,
 	while ((e = lb_pick(picker, &r, &id)) == 0) {
 		s = (struct server *)(uintptr_t)id;
 		n_sessions = atomic_fetch_add_explicit(&s->n_sessions, 1, memory_order_relaxed);
-		if (has_room(k, s, n_sessions))
+		behind = has_key(k) && !k->queued && !prefer && atomic_load_explicit(&s->n_queued, memory_order_relaxed);
+		if (!behind && has_room(k, s, n_sessions))
 			break;
 		give_back(w, p, s, &unused);
+		if (flags & LB_REQUEST_STRICT)
+			return -EAGAIN;
+		if (has_key(k)) {
+			if (!k->queued && !prefer)
+				count_chosen(w, k, s);
+			return bind_to(w, k, s, -ENOBUFS);
+		}
 		if (r.exclude != passed && r.n_exclude)
 			memcpy(passed, r.exclude, r.n_exclude * sizeof(*passed));
 		r.exclude = passed;
@@ -129,11 +224,13 @@ static int pick(struct worker *w, struct seeker *k, const struct server *prefer,
 		return -EAGAIN;
 	}
 	k->server = s;
+	if (k->more)
+		k->more->left = NULL;
 	again = k->more && k->more->failed == s;
 	if (__builtin_expect(k->more && k->more->failed, 0))
 		count_redispatch(w, k);
-	count_pick(w, k, 1 + n_sessions,
-		   1 + atomic_fetch_add_explicit(&p->n_sessions, 1, memory_order_relaxed), s != prefer && !again);
+	atomic_fetch_add_explicit(&p->n_sessions, 1, memory_order_relaxed);
+	count_pick(w, k, 1 + n_sessions, s != prefer && !again && !k->queued);
 	return 0;
 }
 
@@ -195,14 +292,6 @@ static bool is_alone(const struct seeker *k)
 	return b->proxy->set.allbackups ? n_up_backup <= 1 : first_backup(b) == k->server;
 }
 
-/* NULL: no memory. */
-static struct seeker_more *more_of(struct seeker *k)
-{
-	if (!k->more)
-		k->more = calloc(1, sizeof(*k->more));
-	return k->more;
-}
-
 enum conn_retry seeker_failed(struct worker *w, struct seeker *k, unsigned how)
 {
 	const bool before = k->attempts.redispatched;
@@ -234,20 +323,6 @@ void seeker_without_key(struct seeker *k)
 		m->keyless = true;
 }
 
-/* Who is bound to a server (by a cookie, a rule) waits for that one, unless its maxqueue is reached. */
-static int bind_to(struct seeker *k, struct server *own)
-{
-	uint32_t max = atomic_load_explicit(&own->maxqueue, memory_order_relaxed);
-	struct seeker_more *m;
-
-	if (max && atomic_load_explicit(&own->n_queued, memory_order_relaxed) >= max)
-		return k->backend->redispatch ? -ENOSR : -ENOBUFS;
-	m = more_of(k);
-	if (m)
-		m->bound = own;
-	return -EAGAIN; /* no memory: whoever queues it sees that as well */
-}
-
 int seeker_pick_first(struct worker *w, struct seeker *k, struct server *own, bool force)
 {
 	struct pool *p = k->backend->pool;
@@ -259,10 +334,12 @@ int seeker_pick_first(struct worker *w, struct seeker *k, struct server *own, bo
 	else if (own)
 		e = pick(w, k, own, LB_REQUEST_STRICT | (force ? LB_REQUEST_FORCE : 0));
 	if (e == -EAGAIN)
-		e = bind_to(k, own);
+		e = bind_to(w, k, own, k->backend->redispatch ? -ENOSR : -ENOBUFS);
 	if (!e || e == -EAGAIN || e == -ENOBUFS)
 		return e;
-	return pool_queue(p) ? -EAGAIN : pick(w, k, NULL, 0);
+	if (pool_queue(p) && !has_key(k) && p->n_up + p->n_up_backup) /* behind those */
+		return -EAGAIN;
+	return pick(w, k, NULL, 0);
 }
 
 void seeker_exclude(struct worker *w, struct seeker *k, uint64_t since_ns)
@@ -356,32 +433,6 @@ static void insert(struct seeker_queue *q, struct seeker *k, uint64_t now_ns)
 		TAILQ_INSERT_HEAD(q, m, link);
 }
 
-/* Others see who is first. */
-static void tell_first(struct pool_worker *pw)
-{
-	const struct seeker_more *m;
-
-	TAILQ_FOREACH (m, &pw->queue, link)
-		if (takes_any(m))
-			break;
-	atomic_store(&pw->first, m ? m->turn : NOBODY);
-}
-
-/* Who were served of those it waits with. */
-static _Atomic uint32_t *turns_of(const struct seeker *k)
-{
-	return k->more->bound ? &k->more->bound->n_turns : &k->backend->pool->n_turns;
-}
-
-/* Its wait there is over: those that were served meanwhile were before it. */
-static void take_place(struct seeker *k)
-{
-	struct seeker_more *m = k->more;
-	uint32_t before = atomic_load_explicit(turns_of(k), memory_order_relaxed) - m->turns;
-
-	*(m->bound ? &m->server_place : &m->pool_place) += before + 1;
-}
-
 bool seeker_enqueue(struct worker *w, struct seeker *k)
 {
 	struct pool *p = k->backend->pool;
@@ -396,33 +447,14 @@ bool seeker_enqueue(struct worker *w, struct seeker *k)
 	}
 	m->seeker = k;
 	atomic_fetch_add_explicit(&p->n_queued, 1, memory_order_relaxed);
-	if (m->bound) {
-		atomic_fetch_add_explicit(&p->n_bound, 1, memory_order_relaxed);
-		counter_max(&counters_of(m->bound->tally, w->index)->queue_max,
-			    1 + atomic_fetch_add_explicit(&m->bound->n_queued, 1, memory_order_relaxed));
-	} else {
-		counter_max(&counters_of(p->tally, w->index)->queue_max, pool_queue(p));
-	}
+	begin_wait(w, k);
 	insert(&pw->queue, k, w->now_ns);
 	tell_first(pw);
 	k->queued = true;
 	m->queued_ns -= w->now_ns; /* and the other end is added */
-	m->turns = atomic_load_explicit(turns_of(k), memory_order_relaxed);
 	/* Now that others know, another look: a server freed in between woke nobody. */
 	worker_poke(w, POKE_QUEUE);
 	return true;
-}
-
-/* It waits for any server, from here on. */
-static void unbind(struct seeker *k)
-{
-	struct server *own = k->more->bound;
-
-	if (!own)
-		return;
-	k->more->bound = NULL;
-	atomic_fetch_sub_explicit(&own->n_queued, 1, memory_order_relaxed);
-	atomic_fetch_sub_explicit(&k->backend->pool->n_bound, 1, memory_order_relaxed);
 }
 
 void seeker_leave_queue(struct worker *w, struct seeker *k)
@@ -435,8 +467,8 @@ void seeker_leave_queue(struct worker *w, struct seeker *k)
 	p = k->backend->pool;
 	pw = &p->worker[w->index];
 	k->queued = false;
-	take_place(k);
-	unbind(k);
+	end_wait(k);
+	k->more->bound = NULL;
 	k->more->queued_ns += w->now_ns;
 	TAILQ_REMOVE(&pw->queue, k->more, link);
 	tell_first(pw);
@@ -470,10 +502,10 @@ static struct seeker *next_served(struct worker *w, struct seeker_queue *q)
 		else if (m->bound && !atomic_load_explicit(&m->bound->serves, memory_order_relaxed))
 			e = -ENOSR;
 		if (m->bound && e != -EAGAIN && e != 0) { /* it went down: any other */
-			take_place(k);
-			unbind(k);
+			end_wait(k);
+			m->bound = NULL;
+			begin_wait(w, k);
 			tell_first(&k->backend->pool->worker[w->index]);
-			m->turns = atomic_load_explicit(turns_of(k), memory_order_relaxed);
 		}
 		if (!m->bound && e && !all_full) {
 			e = seeker_pick_other(w, k);

@@ -141,6 +141,7 @@ struct server {
 	bool gone;		/* an operator removed it: nobody comes back to it */
 	const char *change_why; /* an operator's word is what changes it now; "": that is told by itself */
 	bool in_service;	/* of the group: it is given requests, if its weight is not 0 */
+	uint32_t had_sessions, had_queued; /* when its state was published last */
 	uint64_t warms_ns;	/* slowstart: since when; 0: it began with its whole share */
 
 	/* Under the pool's `editing`: as a member of its group. */

@@ -56,6 +56,12 @@ struct backend {
 	size_t n_servers;
 };
 
+/* Its algorithm goes by a key. */
+static inline bool backend_hashes(const struct backend *b)
+{
+	return b->hashes_source || b->hashes_request || b->hash;
+}
+
 struct frontend {
 	struct set *set;
 	const struct cfg_proxy *proxy;

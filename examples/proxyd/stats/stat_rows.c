@@ -496,7 +496,7 @@ static void backend_row(const struct backend *b, const struct cfg_proxy *p, uint
 		snprintf(r->status, sizeof(r->status), "%s", r->up ? "UP" : "DOWN");
 	set_text(r, STAT_STATUS, r->status);
 	set(r, STAT_QCUR, pool_queue(pool));
-	set(r, STAT_SCUR, atomic_load_explicit(&pool->n_sessions, memory_order_relaxed));
+	set(r, STAT_SCUR, pool_sessions(pool));
 	set(r, STAT_SLIM, b->fullconn);
 	set(r, STAT_DREQ, s.n[COUNT_DENIED_REQUESTS]);
 	set(r, STAT_WEIGHT, (weight.shares + 99) / 100);

@@ -210,6 +210,58 @@ def test_who_wants_another_server_is_not_passed_forever(binary):
     assert statuses == [200] * 8, statuses
 
 
+KEYS = """
+    log stdout format raw local0
+    log-format "%HU s=%s %sq/%bq %ts %ST"
+    balance uri
+    timeout queue {queue}
+    server s0 127.0.0.1:{a} maxconn 1 maxqueue 1
+    server s1 127.0.0.1:{b} maxconn 1 maxqueue 1
+"""
+
+
+def test_a_key_waits_for_its_server_alone(binary):
+    """It holds up nobody whose server is free, and goes to no other server; too many that wait are turned away."""
+    first, held = threading.Event(), []
+    web = [Web(lambda h, b: ("/a" in h.line and first.wait(20), OK)[1]) for _ in range(2)]
+    text = DEFAULTS + "listen l\n    bind 127.0.0.1:{port}" + KEYS.format(queue="200ms", a=web[0].port, b=web[1].port)
+    with Asked(binary, text) as p:
+        for wanted in (["0", "1"], ["1", "2"]):
+            held.append(p.proxy.connect())
+            held[-1].sendall(get("/a"))
+            until("it has come", lambda: p.row("l/s0", "qcur") + p.row("l/BACKEND", "scur") == wanted)
+        assert ask(p.proxy, get("/a"))[0].status == 503  # maxqueue
+        assert ask(p.proxy, get("/b"))[0].status == 200
+        assert Reader(held[1]).head().status == 503
+        first.set()
+        assert Reader(held[0]).head().status == 200
+        until("all are logged", lambda: p.proxy.text().count(" s=") == 4)
+        logged = re.findall(r"(/\S) s=(.*)", p.proxy.text())
+        assert logged == [("/a", "s0 0/0 SQ 503"), ("/b", "s1 0/0 -- 200"), ("/a", "s0 1/0 sQ 503"), ("/a", "s0 0/0 -- 200")], logged
+        assert p.row("l/s0", "qmax", "econ", "lbtot") == ["1", "2", "3"]
+
+
+def test_backups_wait_while_others_are_full(binary):
+    """Nor does a change of another server bring them; without any server nobody waits."""
+    first = threading.Event()
+    web, backup = Web(lambda h, b: (first.wait(20), OK)[1]), Web()
+    text = listen(web, "timeout queue 20s", f"maxconn 1\n    server b 127.0.0.1:{backup.port} backup\n    server c 127.0.0.1:{backup.port} backup")
+    with Asked(binary, text) as p:
+        held = [p.proxy.connect() for _ in range(3)]
+        for c in held:
+            c.sendall(get("/", "Connection: close"))
+        until("two wait", lambda: p.row("l/BACKEND", "qcur") == ["2"])
+        p.ask("set server l/c state maint")
+        time.sleep(0.05)
+        assert not backup.requests
+        first.set()
+        assert [Reader(c).head().status for c in held] == [200] * 3 and not backup.requests
+        p.ask("set server l/s state maint")
+        assert ask(p.proxy, get("/"))[0].status == 200 and len(backup.requests) == 1
+        p.ask("set server l/b state maint")
+        assert ask(p.proxy, get("/"))[0].status == 503
+
+
 ABORT = """
 listen l
     bind 127.0.0.1:{port}

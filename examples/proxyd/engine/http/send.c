@@ -218,7 +218,7 @@ static struct server *last_server(const struct exchange *x)
 	const struct backend *b = x->seeker.backend;
 	struct server *s = x->client->own ? x->client->own->server : NULL;
 
-	if (!s || s->pool != b->pool || b->hash || b->hashes_source || b->hashes_request || !s->balanced)
+	if (!s || s->pool != b->pool || backend_hashes(b) || !s->balanced)
 		return NULL;
 	if (b->http->limits_last && atomic_load_explicit(&s->n_queued, memory_order_relaxed) >= b->http->last_queue_max &&
 	    server_is_full(s))

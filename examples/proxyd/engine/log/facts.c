@@ -52,18 +52,18 @@ static void counts(struct worker *w, const struct frontend *f, const struct seek
 		   struct log_facts *ret)
 {
 	const struct pool *p = k->backend ? k->backend->pool : NULL;
-	const struct server *s = k->server;
+	const struct server *s = k->server, *told = seeker_told(k);
 
 	ret->frontend_name = text_c(f->name);
 	ret->backend_name = text_c(p ? p->name : f->name);
-	ret->server_name = text_c(s ? s->name : "<NOSRV>");
+	ret->server_name = text_c(told ? told->name : "<NOSRV>");
 	ret->forwarded = s;
 	ret->actconn = atomic_load(&w->engine->gate.n);
 	ret->feconn = atomic_load(&f->gate->n);
 	ret->n_lines = atomic_load_explicit(&f->gate->n_lines, memory_order_relaxed);
 	/* as HAProxy: without this one, which is over; its place at a server is given back even earlier */
-	ret->beconn = p ? atomic_load(&p->n_sessions) - (s && !early) : 0;
-	ret->srvconn = s ? atomic_load(&s->n_sessions) - 1 : 0;
+	ret->beconn = p ? pool_sessions(p) - (s && !early) : 0;
+	ret->srvconn = told ? atomic_load(&told->n_sessions) - (s != NULL) : 0;
 	ret->backend_queue = k->more ? k->more->pool_place : 0;
 	ret->server_queue = k->more ? k->more->server_place : 0;
 	ret->retries = k->attempts.failures;

@@ -211,12 +211,14 @@ void server_tell_none(const struct server *s)
 
 void server_tell_left(const struct server *s, enum server_change change, const char *what)
 {
-	unsigned queued = atomic_load(&s->n_queued), active = s->pool->n_up, backup = s->pool->n_up_backup;
+	unsigned queued = s->had_queued, active = s->pool->n_up, backup = s->pool->n_up_backup;
 	const char *on_backup = !active && backup ? " Running on backup." : "";
-	if (change == SERVER_DOWN || change == SERVER_LEAVES)
-		tell_and_mail(s, LOG_ALERT, change == SERVER_DOWN,
+	const bool leaves = change == SERVER_DOWN || change == SERVER_LEAVES;
+
+	if (leaves || !s->up)
+		tell_and_mail(s, leaves ? LOG_ALERT : LOG_NOTICE, leaves ? change == SERVER_DOWN : change != SERVER_STOPS,
 			      "%s. %u active and %u backup servers left.%s %u sessions active, %u requeued, 0 remaining in queue.",
-			      what, active, backup, on_backup, atomic_load(&s->n_sessions), queued);
+			      what, active, backup, on_backup, s->had_sessions, queued);
 	else
 		tell_and_mail(s, LOG_NOTICE, change != SERVER_STOPS,
 			      "%s. %u active and %u backup servers online.%s 0 sessions requeued, %u total in queue.", what, active,
