@@ -237,7 +237,7 @@ static struct text find_page(void *userdata, const char *section, unsigned statu
 		e = e->next;
 	if (e)
 		return text_of(e->data, e->len);
-	diag_add(search->r->diag, list ? DIAG_WARNING : DIAG_ERROR, &at,
+	diag_add(search->r->diag, list && http_has_page(status) ? DIAG_WARNING : DIAG_ERROR, &at,
 		 list ? "\"http-errors %s\" has no answer of status %u: none of its pages is sent"
 		      : "there is no section \"http-errors %s\"",
 		 section, status);

@@ -349,6 +349,23 @@ def test_a_request_that_is_none_is_answered_so_too(binary):
         assert said(p, b"GET / HT").endswith(b"\r\nconnection: close\r\n\r\nlate<closed>")
 
 
+def test_who_has_no_backend_yet_gets_pages_of_its_frontend(binary):
+    page = "HTTP/1.1 {} Of {}\r\nContent-Length: 0\r\n\r\n"
+    with tempfile.TemporaryDirectory() as folder:
+        for status, of in ((400, "back"), (408, "back"), (503, "front"), (503, "back")):
+            with open(f"{folder}/{status}.{of}", "w", newline="") as f:
+                f.write(page.format(status, of))
+        text = HEAD + "    timeout http-request 100ms\nfrontend f\n    bind 127.0.0.1:{port}\n" \
+            f"    errorfile 503 {folder}/503.front\n    http-request deny deny_status 503 if {{ path /front }}\n    default_backend b\nbackend b\n" \
+            + "".join(f"    errorfile {status} {folder}/{status}.back\n" for status in (400, 408, 503)) + f"    server s 127.0.0.1:{free_port()}\n"
+        with Proxy(binary, text) as p:
+            for request, status in ((b"junk\r\n\r\n", b"400"), (b"GET / HT", b"408")):
+                answer = said(p, request)
+                assert answer.startswith(b"HTTP/1.1 " + status) and b"Of back" not in answer, answer
+            assert said(p, get("/front", "Connection: close")).startswith(b"HTTP/1.1 503 Of front")
+            assert said(p, get("/", "Connection: close")).startswith(b"HTTP/1.1 503 Of back")
+
+
 ANY_BYTES = """
     errorfile 503 page.http
     http-error status 403 errorfile page.http

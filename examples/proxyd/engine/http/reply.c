@@ -149,7 +149,7 @@ static size_t write_page(unsigned status, enum http_page_end end, char *buf, siz
 size_t http_error(struct worker *w, struct exchange *x, unsigned status, enum http_page_end end, struct run *r, char *buf,
 		  size_t cap)
 {
-	const struct backend *b = x->seeker.backend;
+	const struct backend *b = x->routed ? x->seeker.backend : NULL; /* the default one is none yet */
 	const struct cfg_error *e = find(b ? b->http : NULL, status);
 	size_t len;
 
