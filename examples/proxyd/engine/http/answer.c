@@ -377,8 +377,11 @@ static void read_body(struct worker *w, struct exchange *x, size_t room)
 {
 	size_t cap = WORKER_SCRATCH, len, taken;
 	char *buf = exchange_is_bulk(x) ? worker_bulk(w, &cap) : w->scratch;
-	ssize_t n = receive(x, buf, cap < room ? cap : room);
+	ssize_t n;
 
+	if (client_is_stream(x->client) && room > h2_room(x->client))
+		room = h2_room(x->client);
+	n = receive(x, buf, cap < room ? cap : room);
 	if (n > 0) {
 		w->moved += (size_t)n;
 		x->since_ns = w->now_ns;

@@ -64,6 +64,16 @@ static void set_list(struct worker *w, struct client *c, enum client_list on)
 		TAILQ_INSERT_TAIL(&w->http->dead, c, link);
 }
 
+struct rule_store *client_store(struct client *c)
+{
+	struct rule_store **session = !c->store && client_is_stream(c) ? h2_session_store(c) : NULL;
+
+	if (!session)
+		return rule_store_get(&c->store);
+	c->store = rule_store_get(session) ? rule_store_of_stream(*session) : NULL;
+	return c->store;
+}
+
 bool client_was_told(const struct client *c)
 {
 	return !c->not_first && !c->h.tls && frontend_is_written_tcp(c->frontend);

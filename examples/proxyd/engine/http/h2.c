@@ -49,6 +49,7 @@ static void stream_free(struct h2_stream *s)
 	TAILQ_REMOVE(&s->h2->streams, s, entry);
 	h2_drop(&s->in);
 	h2_drop(&s->trailers);
+	s->h2->n_out -= h2_left(&s->out);
 	h2_drop(&s->out);
 	h2_drop(&s->last);
 	free(s);
@@ -116,7 +117,7 @@ static struct client *client_of(struct h2 *h2, struct h2_stream *s)
 	    .from = on->from,
 	    .to = on->to,
 	};
-	if (on->store && !(c->client.store = rule_store_of_stream(on->store))) {
+	if (on->store && !client_store(&c->client)) {
 		free(c);
 		return NULL;
 	}
@@ -305,8 +306,9 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const ui
 	memcpy(h->out + h->n_out + FRAME_HEAD, s->out.data + s->out.at, len);
 	h->n_out += FRAME_HEAD + len;
 	s->out.at += (uint32_t)len;
+	s->h2->n_out -= len;
 	if (!h2_left(&s->out))
-		h2_drop(&s->out);
+		s->out.at = s->out.len = 0; /* more is to come, mostly */
 	if (s->client && !s->client->writable && h2_left(&s->out) < H2_OUT_MAX)
 		h2_wake(s);
 	return 0;
@@ -493,6 +495,19 @@ void h2_leave(struct client *c)
 	nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h2->session), NGHTTP2_NO_ERROR,
 			      NULL, 0);
 	h2_tell(h2);
+}
+
+struct rule_store **h2_session_store(const struct client *stream)
+{
+	return &container_of(stream, struct h2_client, client)->stream->h2->client->store;
+}
+
+size_t h2_room(const struct client *stream)
+{
+	const struct h2 *h2 = container_of(stream, struct h2_client, client)->stream->h2;
+	size_t left = h2->n_out < H2_OUT_ALL ? H2_OUT_ALL - h2->n_out : 0;
+
+	return left > H2_READ_LEAST ? left - left % H2_DATA_MAX : H2_READ_LEAST;
 }
 
 bool h2_is_busy(const struct client *c)

@@ -10,8 +10,8 @@
  *	h2_stream.c	a stream: its body as text of HTTP/1.1, and the text of an answer as frames
  *	h2_head.c	the fields of a request as such text
  *
- * What streams have to say leaves at the end of a turn, in one send(). A stream holds at most its window of a body that nobody has read yet,
- * all of a connection H2_WINDOW; of an answer that has no room, H2_OUT_MAX and what one read of its server gave.
+ * What streams have to say leaves at the end of a turn, in few send(). Of bodies that nobody has read yet a connection holds at most
+ * H2_WINDOW, each stream its own; of answers that it does not take H2_OUT_ALL, but each stream H2_OUT_MAX and a read of H2_READ_LEAST.
  */
 #ifndef PROXYD_ENGINE_HTTP_H2_H
 #define PROXYD_ENGINE_HTTP_H2_H
@@ -22,8 +22,11 @@
 #include "http.h"
 
 #define H2_WINDOW (1 << 20)
-#define H2_OUT_MAX 65536u
+#define H2_OUT_MAX 32768u
 #define H2_SEND 65536u /* bytes of one send() */
+#define H2_OUT_ALL 262144u
+#define H2_READ_LEAST (2 * H2_DATA_MAX)
+#define H2_DATA_MAX (16384u - 9u) /* of a frame: with its head it fills a record of TLS, and a few of them a send() */
 #define H2_NAMES_MAX HTTP_HEAD_MAX
 
 /* Bytes in order; they are taken from its front. */
@@ -60,6 +63,7 @@ struct h2 {
 	struct client *client; /* the connection */
 	nghttp2_session *session;
 	struct h2_streams streams, woken;
+	size_t n_out;	 /* bytes of answers that wait */
 	unsigned n_live; /* streams with a client */
 	uint64_t idle_ns; /* since when there is none */
 	bool is_told;	 /* on the list of those who have something to send */

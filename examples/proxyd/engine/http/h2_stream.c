@@ -230,7 +230,10 @@ static ssize_t take_body(struct h2_stream *s, const char *data, size_t len)
 		return take_framing(s, data);
 	n = s->body.framing == HTTP_BODY_CHUNKED && s->body.left < len ? (size_t)s->body.left : len;
 	n = h1_body_feed(&s->body, data, n, &piece);
-	return h2_append(&s->out, data, n) ? (ssize_t)n : -1;
+	if (!h2_append(&s->out, data, n))
+		return -1;
+	s->h2->n_out += n;
+	return (ssize_t)n;
 }
 
 static void resume(struct h2_stream *s)
@@ -316,6 +319,7 @@ ssize_t h2_on_read(nghttp2_session *session, int32_t id, uint8_t *buf, size_t le
 		s->is_waiting = true;
 		return NGHTTP2_ERR_DEFERRED;
 	}
+	len = len < H2_DATA_MAX ? len : H2_DATA_MAX;
 	*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
 	if (!s->out_ended || n > len)
 		return (ssize_t)(n < len ? n : len);

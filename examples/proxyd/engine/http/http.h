@@ -257,6 +257,9 @@ static inline bool client_leaves(const struct worker *w, const struct client *c)
 
 /* ---- client.c ---- */
 
+/* What its rules remember. NULL: no memory. */
+struct rule_store *client_store(struct client *c);
+
 /* Sets its timer: the deadline may have come nearer. */
 void client_arm(struct worker *w, struct client *c);
 
@@ -325,6 +328,10 @@ void h2_leave(struct client *c);
 bool h2_is_busy(const struct client *c);
 /* Since when it has no request; TIMER_NEVER: it has one. */
 uint64_t h2_idle_ns(const struct client *c);
+/* Where its connection remembers. */
+struct rule_store **h2_session_store(const struct client *stream);
+/* How much more of an answer a stream may be given at once. */
+size_t h2_room(const struct client *stream);
 /* Its time is over. */
 void h2_expired(struct worker *w, struct client *c);
 /* Its connection is closed. */

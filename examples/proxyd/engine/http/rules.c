@@ -29,7 +29,7 @@ bool http_prepare_run(struct worker *w, struct exchange *x, struct exchange_view
 	struct client *c = x->client;
 	struct http_worker *h = w->http;
 
-	if (!rule_store_get(&c->store))
+	if (!client_store(c))
 		return false;
 	*v = (struct exchange_view){
 	    w, x, c->frontend, c->store, c->h.tls, c->idle_ns, x->bytes, false,
