@@ -60,7 +60,7 @@ struct checker {
 	     0,                                                                                    \
 	     65534,                                                                                \
 	     .initial = from("1; 3 with DNS_CHECK, 0 with MISC_CHECK"),                            \
-	     .doc = "Failures more than one that are borne."},                                     \
+	     .doc = "Failures after the first that are tolerated."},                                     \
 	{                                                                                          \
 		"alpha", conf_set_tristate, (o) + offsetof(struct conf_check_common, alpha),       \
 		    .initial = from("off"), .doc = "A server is down until a check has succeeded." \

@@ -548,7 +548,7 @@ static const struct conf_keyword instance_words[] = {
     {"nopreempt", conf_set_flag, INSTANCE(no_preempt),
      .doc = "Does not take over from a lower priority. Needs state BACKUP."},
     {"preempt", conf_clear_flag, INSTANCE(no_preempt),
-     .doc = "The contrary, which is the default."},
+     .doc = "The opposite, which is the default."},
     {"preempt_delay", conf_set_seconds, INSTANCE(preempt_delay_ms), 0, 1000, .initial = "0",
      .doc = "How long a lower priority is left in peace."},
     {"track_interface", set_track_interface, .block = &conf_list,
@@ -676,7 +676,7 @@ static const struct conf_keyword instance_words[] = {
      .doc = "While vipd runs, the other addresses of a subnet stay on the interface when the first "
 	    "one goes."},
     {CONF_NOTED("linkbeat_use_polling", "", "Asks for the state of the link.",
-		"the kernel tells of a link at once: no driver of today has to be asked")},
+		"the kernel tells of a link at once, and no driver of today has to be asked")},
     {CONF_NOTED("debug", "0..4", "Logs more.", "there are no levels: write log-detail (-D)")},
     {"timer_expired_backup", set_rival, .form = "[1..254]",
      .doc = "With nopreempt: a Master that did not run for so long that a node of this priority "
