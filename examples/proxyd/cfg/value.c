@@ -290,6 +290,18 @@ static bool read_shift(struct reader *r, size_t i, const char *text, unsigned fl
 	return true;
 }
 
+/* "8080" is meant as a port, "admin.sock" perhaps as a file. */
+static void say_no_port(struct reader *r, size_t i, const char *text, unsigned flags)
+{
+	if (flags & ADDR_LISTEN && *text && !text[strspn(text, "0123456789")])
+		say(r, DIAG_ERROR, i, "\"%s\" has no port: write address:port, or :%s for every address", text, text);
+	else
+		say(r, DIAG_ERROR, i, "\"%s\" has no port: write address:port, for example %s:80%s", text, *text ? text : "*",
+		    flags & ADDR_LISTEN && !strchr(text, ':') && strpbrk(text, "abcdefghijklmnopqrstuvwxyz")
+			? ", or a path that begins with / for a unix socket"
+			: "");
+}
+
 /* The port behind the last colon; "[v6]", a bare "::" and a lone host have none. */
 static bool split_port(struct reader *r, size_t i, char *text, unsigned flags, struct address *ret)
 {
@@ -325,8 +337,7 @@ static bool split_port(struct reader *r, size_t i, char *text, unsigned flags, s
 	}
 	if (ret->port || !(flags & (ADDR_LISTEN | ADDR_PORT)))
 		return true;
-	say(r, DIAG_ERROR, i, "\"%s\" has no port: write address:port, for example %s:80", text,
-	    *text ? text : "*");
+	say_no_port(r, i, text, flags);
 	return false;
 }
 
