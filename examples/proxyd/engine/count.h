@@ -46,6 +46,12 @@ void count_server_handshake(struct worker *w, const struct server *s, const stru
 /* accept-proxy, and there was no PROXY header. */
 void count_greeting_failed(struct worker *w, const struct frontend *f);
 
+/* A frame of HTTP/2, a fault, a connection or a stream. */
+static inline void count_h2(struct worker *w, const struct frontend *f, enum counted what)
+{
+	counter_inc(counters_of(f->gate->tally, w->index), what);
+}
+
 /* Bytes of an answer that is compressed, before and after; `done`: that was all of it. */
 void count_compressed(struct worker *w, const struct exchange *x, size_t in, size_t out, bool done);
 

@@ -62,6 +62,21 @@ enum counted {
 	COUNT_COMPRESS_IN, /* bytes of answers before, and after; answers */
 	COUNT_COMPRESS_OUT,
 	COUNT_COMPRESSED,
+	COUNT_H2_HEADERS, /* frames of HTTP/2 that came; faults; what was sent */
+	COUNT_H2_DATA,
+	COUNT_H2_SETTINGS,
+	COUNT_H2_RST_STREAM,
+	COUNT_H2_GOAWAY,
+	COUNT_H2_CONNECTION_ERRORS,
+	COUNT_H2_STREAM_ERRORS,
+	COUNT_H2_RST_STREAM_SENT,
+	COUNT_H2_GOAWAY_SENT,
+	COUNT_H2_CONNECTIONS, /* ever, and those that are over */
+	COUNT_H2_CONNECTIONS_OVER,
+	COUNT_H2_STREAMS,
+	COUNT_H2_STREAMS_OVER,
+	COUNT_H2_BYTES_IN, /* of streams that are over */
+	COUNT_H2_BYTES_OUT,
 	COUNT_COUNT_,
 };
 

@@ -82,19 +82,48 @@ static void set_bytes(struct stat_row *r, const struct tally_sum *s)
 	set(r, STAT_BOUT, s->n[COUNT_BYTES_OUT]);
 }
 
+/* Workers count on meanwhile: a part may be ahead of the whole. */
+static uint64_t without(uint64_t all, uint64_t part)
+{
+	return all > part ? all - part : 0;
+}
+
 /* What modules of HAProxy count of HTTP/2 and HTTP/1. */
 static void set_modules(struct stat_row *r, bool http, const struct tally_sum *s, uint64_t connections,
 			uint64_t open)
 {
+	static const struct {
+		enum stat_field field;
+		enum counted what;
+	} h2[] = {
+	    {STAT_H2_HEADERS_RCVD, COUNT_H2_HEADERS},
+	    {STAT_H2_DATA_RCVD, COUNT_H2_DATA},
+	    {STAT_H2_SETTINGS_RCVD, COUNT_H2_SETTINGS},
+	    {STAT_H2_RST_STREAM_RCVD, COUNT_H2_RST_STREAM},
+	    {STAT_H2_GOAWAY_RCVD, COUNT_H2_GOAWAY},
+	    {STAT_H2_DETECTED_CONN_PROTOCOL_ERRORS, COUNT_H2_CONNECTION_ERRORS},
+	    {STAT_H2_DETECTED_STRM_PROTOCOL_ERRORS, COUNT_H2_STREAM_ERRORS},
+	    {STAT_H2_RST_STREAM_RESP, COUNT_H2_RST_STREAM_SENT},
+	    {STAT_H2_GOAWAY_RESP, COUNT_H2_GOAWAY_SENT},
+	    {STAT_H2_TOTAL_CONNECTIONS, COUNT_H2_CONNECTIONS},
+	    {STAT_H2_BACKEND_TOTAL_STREAMS, COUNT_H2_STREAMS},
+	};
+	const uint64_t *n = s->n;
+	uint64_t h2_open = n[COUNT_H2_CONNECTIONS] - n[COUNT_H2_CONNECTIONS_OVER];
+
 	for (unsigned f = STAT_H2_HEADERS_RCVD; f <= STAT_H1_SPLICED_BYTES_OUT; f++)
 		set(r, f, 0);
 	if (!http)
 		return;
-	set(r, STAT_H1_OPEN_CONNECTIONS, open);
-	set(r, STAT_H1_TOTAL_CONNECTIONS, connections);
-	set(r, STAT_H1_TOTAL_STREAMS, s->n[COUNT_REQUESTS]);
-	set(r, STAT_H1_BYTES_IN, s->n[COUNT_BYTES_IN]);
-	set(r, STAT_H1_BYTES_OUT, s->n[COUNT_BYTES_OUT]);
+	for (size_t i = 0; i < sizeof(h2) / sizeof(h2[0]); i++)
+		set(r, h2[i].field, n[h2[i].what]);
+	set(r, STAT_H2_OPEN_CONNECTIONS, h2_open);
+	set(r, STAT_H2_BACKEND_OPEN_STREAMS, n[COUNT_H2_STREAMS] - n[COUNT_H2_STREAMS_OVER]);
+	set(r, STAT_H1_OPEN_CONNECTIONS, without(open, h2_open));
+	set(r, STAT_H1_TOTAL_CONNECTIONS, without(connections, n[COUNT_H2_CONNECTIONS]));
+	set(r, STAT_H1_TOTAL_STREAMS, without(n[COUNT_REQUESTS], n[COUNT_H2_STREAMS]));
+	set(r, STAT_H1_BYTES_IN, without(n[COUNT_BYTES_IN], n[COUNT_H2_BYTES_IN]));
+	set(r, STAT_H1_BYTES_OUT, without(n[COUNT_BYTES_OUT], n[COUNT_H2_BYTES_OUT]));
 }
 
 static void write_addr(const struct cfg_addr *a, char *buf, size_t cap)

@@ -126,6 +126,7 @@ static struct client *client_of(struct h2 *h2, struct h2_stream *s)
 	on->frontend->set->worker[w->index].sessions++;
 	on->not_first = true;
 	h2->n_live++;
+	count_h2(w, on->frontend, COUNT_H2_STREAMS);
 	return &c->client;
 }
 
@@ -212,6 +213,17 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	return ok ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
+static void count_frame(const struct h2 *h2, uint8_t type)
+{
+	static const uint8_t counted[] = {
+	    [NGHTTP2_DATA] = COUNT_H2_DATA,	    [NGHTTP2_HEADERS] = COUNT_H2_HEADERS, [NGHTTP2_RST_STREAM] = COUNT_H2_RST_STREAM,
+	    [NGHTTP2_SETTINGS] = COUNT_H2_SETTINGS, [NGHTTP2_GOAWAY] = COUNT_H2_GOAWAY,
+	};
+
+	if (type < sizeof(counted) && counted[type])
+		count_h2(h2->worker, h2->client->frontend, counted[type]);
+}
+
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *userdata)
 {
 	struct h2 *h2 = userdata;
@@ -219,6 +231,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 	bool ends = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
 	int e = 0;
 
+	count_frame(h2, frame->hd.type);
 	if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
 		return 0;
 	if (s && begins_request(frame))
@@ -273,6 +286,28 @@ static int on_close(nghttp2_session *session, int32_t id, uint32_t error, void *
 		h2_wake(s);
 	else
 		stream_free(s);
+	return 0;
+}
+
+static int on_fault(nghttp2_session *session, const nghttp2_frame *frame, int error, void *userdata)
+{
+	const struct h2 *h2 = userdata;
+
+	(void)session;
+	(void)error;
+	count_h2(h2->worker, h2->client->frontend, frame->hd.stream_id ? COUNT_H2_STREAM_ERRORS : COUNT_H2_CONNECTION_ERRORS);
+	return 0;
+}
+
+static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *userdata)
+{
+	const struct h2 *h2 = userdata;
+
+	(void)session;
+	if (frame->hd.type == NGHTTP2_RST_STREAM)
+		count_h2(h2->worker, h2->client->frontend, COUNT_H2_RST_STREAM_SENT);
+	else if (frame->hd.type == NGHTTP2_GOAWAY)
+		count_h2(h2->worker, h2->client->frontend, COUNT_H2_GOAWAY_SENT);
 	return 0;
 }
 
@@ -346,6 +381,8 @@ static int session_new(struct h2 *h2)
 		nghttp2_session_callbacks_set_on_frame_recv_callback(on, on_frame);
 		nghttp2_session_callbacks_set_on_data_chunk_recv_callback(on, on_data);
 		nghttp2_session_callbacks_set_on_stream_close_callback(on, on_close);
+		nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(on, on_fault);
+		nghttp2_session_callbacks_set_on_frame_send_callback(on, on_sent);
 		nghttp2_session_callbacks_set_send_callback(on, on_send);
 		nghttp2_session_callbacks_set_send_data_callback(on, on_send_data);
 		e = nghttp2_session_server_new2(&h2->session, on, h2, option);
@@ -373,6 +410,7 @@ static void take(struct worker *w, struct client *c, const char *data, size_t le
 	struct h2 *h2 = c->h2;
 
 	if (nghttp2_session_mem_recv(h2->session, (const uint8_t *)data, len) < 0) {
+		count_h2(w, c->frontend, COUNT_H2_CONNECTION_ERRORS);
 		if (!c->not_first)
 			client_refuse(w, c, 0, H1_FAULT_NONE, 'P');
 		c->closing = true;
@@ -403,6 +441,7 @@ bool h2_begin(struct worker *w, struct client *c, const char *first, size_t len)
 	}
 	c->h2 = h2;
 	c->speaks_h2 = true;
+	count_h2(w, c->frontend, COUNT_H2_CONNECTIONS);
 	take(w, c, first, len);
 	return true;
 }
@@ -547,6 +586,7 @@ void h2_free(struct worker *w, struct client *c)
 	h2_head_free(&h2->head);
 	nghttp2_session_del(h2->session);
 	free(h2);
+	count_h2(w, c->frontend, COUNT_H2_CONNECTIONS_OVER);
 	c->h2 = NULL;
 	c->speaks_h2 = false;
 }
@@ -562,6 +602,7 @@ void h2_stream_over(struct worker *w, struct client *c)
 	s->is_woken = false;
 	if (!--h2->n_live)
 		h2->idle_ns = w->now_ns;
+	count_h2(w, c->frontend, COUNT_H2_STREAMS_OVER);
 	nghttp2_session_consume(h2->session, s->id, h2_left(&s->in));
 	if (s->closed) {
 		stream_free(s);
