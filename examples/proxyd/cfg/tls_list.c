@@ -71,12 +71,17 @@ static size_t split(char *text, char *word[LIST_WORDS_MAX])
 static struct tls_settings *list_settings(struct tls_list *l, char *text)
 {
 	struct tls_settings *own = keep(l->r, sizeof(*own));
+	uint16_t min, max;
 	char *word[LIST_WORDS_MAX];
 	size_t n = split(text, word);
 
 	if (!own || !list_options(l, word, n, own))
 		return NULL;
 	tls_place_files(l->r->cfg, l->line_file, own); /* the line's have their places */
+	tls_versions(&l->line->set, &min, &max); /* what that comes to is inherited, not its words */
+	own->min_version = own->min_version ? own->min_version : min;
+	own->max_version = own->max_version ? own->max_version : max;
+	tls_check_versions(l->r, own, &l->at);
 	tls_settings_inherit(own, &l->line->set);
 	if (own->verify <= TLS_VERIFY_NONE || own->ca_file)
 		return own;

@@ -65,6 +65,16 @@ void tls_settings_inherit(struct tls_settings *s, const struct tls_settings *fro
 	s->no_ca_names |= from->no_ca_names;
 }
 
+void tls_check_versions(struct reader *r, const struct tls_settings *s, const struct diag_place *at)
+{
+	uint16_t min, max;
+
+	if (s->off_versions && (s->min_version || s->max_version))
+		diag_add(r->diag, DIAG_WARNING, at, "no-sslv3 and no-tlsv1x are not heard beside ssl-min-ver, ssl-max-ver or force-tlsv1x: remove them");
+	if (!tls_versions(s, &min, &max))
+		diag_add(r->diag, DIAG_ERROR, at, "no version of TLS is left: ssl-min-ver must not be above ssl-max-ver, nor no-tlsv1x leave out all (see ssl-default-bind-options, too)");
+}
+
 /* HTTP/2 is not spoken to servers: h2 is not offered to them. In mode tcp it is the client that speaks, so all is. */
 void tls_without_h2(struct reader *r, const struct cfg_proxy *p, struct tls_settings *s,
 		       const struct diag_place *at)

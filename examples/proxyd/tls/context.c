@@ -28,19 +28,24 @@ int tls_verify_mode(enum tls_verify v)
 	}
 }
 
-/* HAProxy's least is TLS 1.2 as well, and what OpenSSL 3.0 allows with its default security level. */
-void tls_versions(const struct tls_settings *s, uint16_t *ret_min, uint16_t *ret_max)
+/*
+ * As HAProxy counts them: the least is TLS 1.2 unless a line says otherwise (so says OpenSSL 3.0 with its default security level), who
+ * names an end of the range is not heard about versions in it, and SSLv3 is a word that OpenSSL has no protocol for.
+ */
+bool tls_versions(const struct tls_settings *s, uint16_t *ret_min, uint16_t *ret_max)
 {
-	uint16_t min = s->min_version, max = s->max_version ? s->max_version : TLS_V_13;
+	uint16_t max = s->max_version ? s->max_version : TLS_V_13;
+	uint16_t min = s->min_version ? s->min_version : max < TLS_V_12 ? max : TLS_V_12;
+	unsigned off = s->min_version || s->max_version ? 0 : s->off_versions;
 
-	if (!min)
-		min = max < TLS_V_12 ? max : TLS_V_12;
-	while (min < max && s->off_versions >> (min & 7) & 1)
+	min = min < TLS_V_10 ? TLS_V_10 : min;
+	while (min <= max && off >> (min & 7) & 1)
 		min++;
-	while (max > min && s->off_versions >> (max & 7) & 1)
+	while (min <= max && off >> (max & 7) & 1)
 		max--;
 	*ret_min = min;
 	*ret_max = max;
+	return min <= max;
 }
 
 size_t tls_alpn_wire(const char *list, unsigned char wire[TLS_ALPN_MAX])
@@ -330,7 +335,6 @@ SSL_CTX *tls_context_new(const struct tls_settings *s, const struct tls_globals 
 	*ret_why = "no memory";
 	if (!ctx)
 		return NULL;
-	tls_versions(s, &min, &max);
 	/* Half-sent records are repeated from another place; a FIN without close_notify is what many send. */
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				  SSL_MODE_RELEASE_BUFFERS);
@@ -343,7 +347,7 @@ SSL_CTX *tls_context_new(const struct tls_settings *s, const struct tls_globals 
 		SSL_CTX_set_keylog_callback(ctx, tls_seen_secret);
 	SSL_CTX_set_timeout(ctx, g && g->lifetime_s ? g->lifetime_s : 300);
 	*ret_why = "no such version of TLS";
-	if (!SSL_CTX_set_min_proto_version(ctx, min) || !SSL_CTX_set_max_proto_version(ctx, max))
+	if (!tls_versions(s, &min, &max) || !SSL_CTX_set_min_proto_version(ctx, min) || !SSL_CTX_set_max_proto_version(ctx, max))
 		goto failed;
 	if (g && g->max_record && !SSL_CTX_set_max_send_fragment(ctx, g->max_record)) {
 		*ret_why = "tune.ssl.maxrecord must be between 512 and 16384";

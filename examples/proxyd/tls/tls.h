@@ -67,7 +67,7 @@ struct tls_globals {
 	unsigned lifetime_s; /* of a session */
 	unsigned dh_bits;    /* of tune.ssl.default-dh-param */
 	const char *dh_file; /* ssl-dh-param-file */
-	unsigned capture_bytes; /* of each list of a client's hello that is kept */
+	unsigned capture_bytes; /* of the lists of a client's hello that are kept */
 	bool keeps_secrets;	/* of each session */
 	unsigned forged_max; /* certificates made on the fly that one front keeps; 0: 1000 */
 };
@@ -151,8 +151,8 @@ size_t tls_base64(const char *text, unsigned char **ret);
 
 /* ---- context.c ---- */
 
-/* The versions that are left of what lines allow. */
-void tls_versions(const struct tls_settings *s, uint16_t *ret_min, uint16_t *ret_max);
+/* The versions that are left of what lines allow; false: none. */
+bool tls_versions(const struct tls_settings *s, uint16_t *ret_min, uint16_t *ret_max);
 
 /* ---- session.c ---- */
 

@@ -241,19 +241,25 @@ static void versions_are_what_is_left(void **state)
 {
 	static const struct {
 		struct tls_settings s;
-		uint16_t min, max;
+		uint16_t min, max; /* 0: none */
 	} cases[] = {
 	    {{0}, TLS_V_12, TLS_V_13},
 	    {{.max_version = TLS_V_11}, TLS_V_11, TLS_V_11},
 	    {{.min_version = TLS_V_10}, TLS_V_10, TLS_V_13},
 	    {{.off_versions = 1u << 4}, TLS_V_12, TLS_V_12},
 	    {{.off_versions = 1u << 3}, TLS_V_13, TLS_V_13},
-	    {{.off_versions = 0xff}, TLS_V_13, TLS_V_13},
+	    {{.off_versions = 0xff}, 0, 0},
+	    {{.off_versions = 0xff, .max_version = TLS_V_12}, TLS_V_12, TLS_V_12},
+	    {{.min_version = TLS_V_13, .max_version = TLS_V_12}, 0, 0},
+	    {{.min_version = TLS_V_SSL3, .max_version = TLS_V_12}, TLS_V_10, TLS_V_12},
+	    {{.max_version = TLS_V_SSL3}, 0, 0},
 	};
 	uint16_t min, max;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		tls_versions(&cases[i].s, &min, &max);
+		assert_int_equal(tls_versions(&cases[i].s, &min, &max), cases[i].min != 0);
+		if (!cases[i].min)
+			continue;
 		assert_int_equal(min, cases[i].min);
 		assert_int_equal(max, cases[i].max);
 	}
