@@ -28,6 +28,17 @@ void kw_tls_default(struct reader *r, size_t first, const void *data)
 		i += tls_set_word(r, s, word_at(r, i), i + 1) ? 2 : 1;
 }
 
+/* OpenSSL cuts records no shorter than 512 bytes. */
+static void read_max_record(struct reader *r, size_t i, const char *word)
+{
+	unsigned *to = &r->cfg->global.tls.all.max_record;
+
+	if (!read_number(r, i, word, 0, 16384, to) || !*to || *to >= 512)
+		return;
+	say(r, DIAG_WARNING, i, "records of fewer than 512 bytes are not made: they have up to 512");
+	*to = 512;
+}
+
 void kw_tls_number(struct reader *r, size_t first, const void *data)
 {
 	struct cfg_tls_global *g = &r->cfg->global.tls;
@@ -42,7 +53,7 @@ void kw_tls_number(struct reader *r, size_t first, const void *data)
 		if (read_number(r, first, word, 0, 1000000, &g->all.forged_max) && !g->all.forged_max)
 			g->all.forged_max = 1; /* 0 is the default */
 	} else if (!strcmp(word, "tune.ssl.maxrecord") || !strcmp(word, "tune.ssl.hard-maxrecord"))
-		read_number(r, first, word, 0, 16384, &g->all.max_record);
+		read_max_record(r, first, word);
 	else if (!strcmp(word, "tune.ssl.lifetime")) {
 		const char *text = word_at(r, first);
 

@@ -174,7 +174,7 @@ void session_expired(struct worker *w, struct session *s)
 		return;
 	}
 	if (s->phase == SESSION_SERVING && s->shaking)
-		shake_failed(w, &ends, s->handle[CONN_CLIENT].tls);
+		shake_failed(w, &ends);
 	if (s->phase == SESSION_GREETING)
 		greeting_failed(w, &ends);
 	if (s->phase != SESSION_SERVING || s->shaking)

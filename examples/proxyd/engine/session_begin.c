@@ -133,7 +133,7 @@ void session_shake(struct worker *w, struct session *s)
 		session_arm(w, s);
 		break;
 	default:
-		shake_failed(w, &ends, tls);
+		shake_failed(w, &ends);
 		end_session(w, s, 'P', 'R');
 	}
 }

@@ -10,7 +10,6 @@
 #include "log.h"
 #include "tls/tls.h"
 
-#define CLIENT_ERROR_HANDSHAKE 34 /* HAProxy's number, which fc_err gives */
 #define TLS_WARN_NS UINT64_C(10000000000) /* say so at most every ten seconds */
 
 /* maxsslconn */
@@ -29,14 +28,40 @@ struct tls *shake_begin(struct worker *w, struct tls_front *f, int fd)
 	return ctx ? tls_new(ctx, fd, true) : NULL;
 }
 
-void shake_failed(struct worker *w, const struct connection_ends *c, const struct tls *tls)
+/* HAProxy's words; *ret_more: there is more to be told. */
+static const char *words_of(enum tls_failure failure, bool *ret_more)
 {
-	char why[160];
+	*ret_more = failure >= TLS_CA_REFUSED;
+	switch (failure) {
+	case TLS_CLOSED:
+		return "Connection closed during SSL handshake";
+	case TLS_BROKEN:
+		return "Connection error during SSL handshake";
+	case TLS_TOO_LATE:
+		return "Timeout during SSL handshake";
+	case TLS_CA_REFUSED:
+		return "SSL client CA chain cannot be verified";
+	case TLS_CERT_REFUSED:
+		return "SSL client certificate not trusted";
+	case TLS_FAILED:
+		break;
+	}
+	return "SSL handshake failure";
+}
 
+void shake_failed(struct worker *w, const struct connection_ends *c)
+{
+	struct tls *tls = c->tls;
+	const char *words;
+	char why[160];
+	bool more;
+
+	if (!tls->failed)
+		tls_too_late(tls);
 	count_handshake(w, c->frontend, tls, false);
-	snprintf(why, sizeof(why), "SSL handshake failure (%s)",
-		 tls->reason ? tls->reason : "it took too long");
-	log_failed_connection(w, c, tls->heard, CLIENT_ERROR_HANDSHAKE, "SSL handshake failure", why);
+	words = words_of(tls->failure, &more);
+	snprintf(why, sizeof(why), more ? "%s (%s)" : "%s", words, tls->reason);
+	log_failed_connection(w, c, tls->heard, tls->failure, words, why);
 }
 
 static int failed(struct worker *w, const struct server *s, const char *why, int error)

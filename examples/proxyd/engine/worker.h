@@ -89,13 +89,14 @@ struct connection_ends {
 	struct rule_store **store;
 	unsigned bind; /* number of the frontend's line */
 	struct tally *listener; /* NULL: without option socket-stats */
+	struct tls *tls;	/* NULL: plain */
 };
 
 /* A session's; *to, where it went to, is a copy. */
 static inline struct connection_ends session_ends(struct session *s, struct endpoint *to)
 {
 	*to = *session_target(s);
-	return (struct connection_ends){s->frontend, s->handle[CONN_CLIENT].fd, &s->client, to, &s->store, s->bind, s->listener};
+	return (struct connection_ends){s->frontend, s->handle[CONN_CLIENT].fd, &s->client, to, &s->store, s->bind, s->listener, s->handle[CONN_CLIENT].tls};
 }
 
 /* Rules "tcp-request connection", of a connection that was just accepted. False: it is refused. */
@@ -212,8 +213,8 @@ static inline bool session_begins_tls(const struct session *s)
 /* TLS on a socket that was accepted. NULL: no memory. */
 struct tls *shake_begin(struct worker *w, struct tls_front *f, int fd);
 
-/* A client's handshake failed: for the log. */
-void shake_failed(struct worker *w, const struct connection_ends *c, const struct tls *tls);
+/* A client's handshake failed, or took too long: for the log. */
+void shake_failed(struct worker *w, const struct connection_ends *c);
 
 /*
  * TLS to a server, on a socket that is connected; begun when h->tls is NULL. 0: done; -EAGAIN: more

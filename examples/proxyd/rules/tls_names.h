@@ -22,10 +22,11 @@ enum tls_value {
 	TLS_HANDSHAKE_ERR,
 	TLS_HANDSHAKE_ERR_STR,
 	TLS_HAS_CERT,
+	TLS_HAS_EARLY,
 	TLS_HAS_SNI,
 	TLS_HELLO_VERSION,
 	TLS_IS_RESUMED,
-	TLS_NEVER, /* of what this version does not do: early data, NPN */
+	TLS_NEVER, /* of what this version does not do: NPN */
 	TLS_POINTLIST,
 	TLS_PROTOCOL,
 	/* a secret each */

@@ -148,6 +148,8 @@ void tls_free(struct tls *t)
 	/* or OpenSSL would take the session for a broken one and forget it */
 	SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(t->ssl);
+	X509_free(t->refused);
+	free(t->refused_name);
 	tls_seen_free(t->seen);
 	free(t);
 	atomic_fetch_sub_explicit(&n_open, 1, memory_order_relaxed);
@@ -193,6 +195,13 @@ static const char *reason_of(const struct tls *t)
 			  : "the connection ended before a byte came";
 }
 
+static uint8_t failure_of(const struct tls *t)
+{
+	if (ERR_peek_error() || SSL_get_state(t->ssl) != TLS_ST_BEFORE)
+		return TLS_FAILED;
+	return errno ? TLS_BROKEN : TLS_CLOSED;
+}
+
 static int fail(struct tls *t)
 {
 	t->failed = true;
@@ -209,6 +218,7 @@ int tls_handshake(struct tls *t)
 	if (t->failed)
 		return -EPROTO;
 	ERR_clear_error();
+	errno = 0;
 	r = SSL_do_handshake(t->ssl);
 	if (r == 1) {
 		t->is_ready = true;
@@ -221,9 +231,18 @@ int tls_handshake(struct tls *t)
 		t->read_waits_write = true;
 		return -EAGAIN;
 	default:
+		t->ssl_error = ERR_peek_error();
 		t->reason = reason_of(t);
+		if (!t->failure)
+			t->failure = failure_of(t);
 		return fail(t);
 	}
+}
+
+void tls_too_late(struct tls *t)
+{
+	t->failure = TLS_TOO_LATE;
+	t->failed = true;
 }
 
 const char *tls_version(const struct tls *t)

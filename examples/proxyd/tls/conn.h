@@ -13,7 +13,18 @@
 
 struct ssl_st;
 struct ssl_ctx_st;
+struct x509_st;
 struct tls_seen;
+
+/* Why a handshake with a client failed: by HAProxy's numbers, which fc_err gives. */
+enum tls_failure {
+	TLS_CLOSED = 24,    /* before there was a hello, */
+	TLS_BROKEN = 25,    /* by an error of the socket */
+	TLS_TOO_LATE = 26,
+	TLS_CA_REFUSED = 30,
+	TLS_CERT_REFUSED = 31,
+	TLS_FAILED = 34,    /* any other reason */
+};
 
 struct tls {
 	struct ssl_st *ssl;
@@ -31,9 +42,13 @@ struct tls {
 	bool heard : 1;		/* a byte came from the peer */
 	bool used_cert : 1;	/* the peer sent one in this handshake */
 	uint8_t ca_depth;	/* of ca_error */
+	uint8_t failure;	/* enum tls_failure; 0: none */
 	uint16_t error,
 	    ca_error; /* X509_V_ERR_…, of its own certificate and of its issuers; forgiven or not */
+	unsigned long ssl_error; /* of the handshake, OpenSSL's number; 0: none */
 	struct tls_seen *seen; /* of the handshake, for rules; NULL: nothing is kept */
+	struct x509_st *refused; /* the client's certificate; NULL: it had none, or it was taken */
+	char *refused_name; /* that nothing is served for; NULL: something is */
 	const char *reason; /* why the handshake failed; static text; NULL: it did not */
 };
 
@@ -51,6 +66,8 @@ bool tls_is_resumed(const struct tls *t);
 
 /* 0: done; -EAGAIN: more must come, or go; -EPROTO: it failed, see `reason`. */
 int tls_handshake(struct tls *t);
+/* Nobody waits for it any longer. */
+void tls_too_late(struct tls *t);
 
 /*
  * As recv and send, with EAGAIN and, for all that is wrong, EPROTO. tls_recv takes all that there is up to `cap`;

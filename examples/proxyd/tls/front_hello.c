@@ -32,6 +32,13 @@ static void server_name(SSL *ssl, char ret[SNI_MAX + 1])
 	ret[n] = '\0';
 }
 
+/* For the log: OpenSSL knows no name of a hello that it does not go on with. */
+static void refuse_name(struct tls *t, const char *host)
+{
+	if (*host && !t->refused_name)
+		t->refused_name = strdup(host);
+}
+
 static int on_hello(SSL *ssl, int *alert, void *arg)
 {
 	struct front_worker *w = arg;
@@ -50,6 +57,7 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
 	if (!s && f->n_sites && (forges || !f->strict_sni))
 		s = &f->site[f->fallback];
 	if (!s) {
+		refuse_name(SSL_get_app_data(ssl), host);
 		*alert = SSL_AD_UNRECOGNIZED_NAME;
 		return SSL_CLIENT_HELLO_ERROR;
 	}
@@ -65,8 +73,7 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
 		return SSL_CLIENT_HELLO_SUCCESS;
 	/* what a connection has copied from its first context */
 	SSL_set_verify(ssl, tls_verify_mode(s->terms->settings->verify), NULL);
-	tls_versions(s->terms->settings, &min, &max);
-	if (!SSL_set_min_proto_version(ssl, min) || !SSL_set_max_proto_version(ssl, max) ||
+	if (!tls_versions(s->terms->settings, &min, &max) || !SSL_set_min_proto_version(ssl, min) || !SSL_set_max_proto_version(ssl, max) ||
 	    (s->terms->settings->curves && !SSL_set1_groups_list(ssl, s->terms->settings->curves)))
 		return SSL_CLIENT_HELLO_ERROR;
 	return SSL_CLIENT_HELLO_SUCCESS;
@@ -130,8 +137,12 @@ static int on_verify(int ok, X509_STORE_CTX *store)
 	} else if (!depth && !t->error) {
 		t->error = (uint16_t)error;
 	}
-	return is_forgiven(depth ? &terms->settings->forgive_ca : &terms->settings->forgive_cert,
-			   error);
+	if (is_forgiven(depth ? &terms->settings->forgive_ca : &terms->settings->forgive_cert, error))
+		return 1;
+	t->failure = depth ? TLS_CA_REFUSED : TLS_CERT_REFUSED;
+	if (!t->refused && X509_up_ref(X509_STORE_CTX_get0_cert(store)))
+		t->refused = X509_STORE_CTX_get0_cert(store);
+	return 0;
 }
 
 /* ---- Contexts ---- */

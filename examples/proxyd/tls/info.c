@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
@@ -37,6 +38,12 @@ static bool copy(enum sample_type type, const void *data, size_t len, struct scr
 	return true;
 }
 
+/* NULL: it has shown none. */
+static X509 *peer_of(const struct tls *t)
+{
+	return t->refused ? t->refused : SSL_get0_peer_certificate(t->ssl);
+}
+
 /* ---- The connection ---- */
 
 static bool bytes(const SSL *ssl, int what, struct scratch *scratch, struct sample *ret)
@@ -59,7 +66,7 @@ static bool bytes(const SSL *ssl, int what, struct scratch *scratch, struct samp
 		break;
 	case TLS_SESSION_ID:
 		id = s ? SSL_SESSION_get_id(s, &id_len) : NULL;
-		return id && copy(SAMPLE_BIN, id, id_len, scratch, ret);
+		return id && id_len && copy(SAMPLE_BIN, id, id_len, scratch, ret);
 	default: /* tls-unique (RFC 5929, section 3): the first Finished of the handshake */
 		n = !SSL_is_server(ssl) == !SSL_session_reused((SSL *)(uintptr_t)ssl)
 			? SSL_get_peer_finished(ssl, buf, sizeof(buf))
@@ -71,12 +78,11 @@ static bool bytes(const SSL *ssl, int what, struct scratch *scratch, struct samp
 static bool number(const struct tls *t, int what, struct sample *ret)
 {
 	const SSL *ssl = t->ssl;
-	X509 *peer = SSL_get0_peer_certificate(ssl);
 
 	switch (what) {
 	case TLS_ALG_KEYSIZE:
 		*ret = sample_int(SSL_get_cipher_bits(ssl, NULL));
-		return true;
+		return ret->number;
 	case TLS_CA_ERR:
 		*ret = sample_int(t->ca_error);
 		return true;
@@ -86,11 +92,14 @@ static bool number(const struct tls *t, int what, struct sample *ret)
 	case TLS_ERR:
 		*ret = sample_int(t->error);
 		return true;
-	case TLS_HANDSHAKE_ERR: /* it is done, or nobody could ask */
-		*ret = sample_int(0);
+	case TLS_HANDSHAKE_ERR:
+		*ret = sample_int((int64_t)t->ssl_error);
 		return true;
 	case TLS_HAS_CERT:
 		*ret = sample_bool(t->used_cert);
+		return t->is_ready;
+	case TLS_HAS_EARLY: /* it is not taken */
+		*ret = sample_bool(false);
 		return true;
 	case TLS_HAS_SNI:
 		*ret = sample_bool(SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) != NULL);
@@ -99,11 +108,11 @@ static bool number(const struct tls *t, int what, struct sample *ret)
 		*ret = sample_bool(SSL_session_reused((SSL *)(uintptr_t)ssl));
 		return true;
 	case TLS_USED:
-		*ret = sample_bool(peer != NULL);
+		*ret = sample_bool(peer_of(t) != NULL);
 		return true;
 	default:
 		*ret = sample_int(SSL_get_verify_result(ssl));
-		return true;
+		return t->is_ready;
 	}
 }
 
@@ -301,7 +310,7 @@ static bool der(X509 *x, struct scratch *scratch, struct sample *ret)
 	return ok;
 }
 
-/* The client's own certificate first. */
+/* As OpenSSL has it: of a client without its own certificate. */
 static bool chain(const SSL *ssl, struct scratch *scratch, struct sample *ret)
 {
 	STACK_OF(X509) *all = SSL_get_peer_cert_chain(ssl);
@@ -309,25 +318,28 @@ static bool chain(const SSL *ssl, struct scratch *scratch, struct sample *ret)
 	struct sample one;
 	size_t len = 0;
 
-	if (SSL_is_server(ssl)) {
-		if (!der(SSL_get0_peer_certificate(ssl), scratch, &one))
-			return false;
-		len += one.text.len;
-	}
 	for (int i = 0; i < sk_X509_num(all); i++) {
 		if (!der(sk_X509_value(all, i), scratch, &one))
 			return false;
 		len += one.text.len;
 	}
 	*ret = sample_text(SAMPLE_BIN, begin, len);
-	return true;
+	return len;
+}
+
+/* OpenSSL's words. */
+static bool error_text(unsigned long error, struct scratch *scratch, struct sample *ret)
+{
+	char buf[256];
+
+	ERR_error_string_n(error, buf, sizeof(buf));
+	return error && copy(SAMPLE_STR, buf, strlen(buf), scratch, ret);
 }
 
 static bool certificate(const struct tls *t, int what, const struct expr_arg *arg, unsigned n_args,
 			struct scratch *scratch, struct sample *ret)
 {
-	X509 *x =
-	    what & TLS_OF_PEER ? SSL_get0_peer_certificate(t->ssl) : SSL_get_certificate(t->ssl);
+	X509 *x = what & TLS_OF_PEER ? peer_of(t) : SSL_get_certificate(t->ssl);
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	const ASN1_INTEGER *serial;
 	ASN1_OBJECT *algorithm;
@@ -373,7 +385,7 @@ bool tls_info(const struct tls *t, int what, const struct expr_arg *arg, unsigne
 	const unsigned char *protocol;
 	unsigned len;
 
-	if (!t->is_ready)
+	if (!t->is_ready && !t->failed)
 		return false;
 	if ((what & TLS_VALUE_MASK) >= TLS_CERT_CHAIN)
 		return certificate(t, what, arg, n_args, scratch, ret);
@@ -386,13 +398,13 @@ bool tls_info(const struct tls *t, int what, const struct expr_arg *arg, unsigne
 	case TLS_PROTOCOL:
 		return text(SSL_get_version(t->ssl), ret);
 	case TLS_SNI:
-		return text(SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name), ret);
+		return text(t->refused_name ? t->refused_name : SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name), ret);
 	case TLS_NEVER:
 		return false;
 	case TLS_CURVE:
 		return text(SSL_group_to_name(t->ssl, (int)SSL_get_negotiated_group(t->ssl)), ret);
-	case TLS_HANDSHAKE_ERR_STR: /* OpenSSL's words for none */
-		return text("error:00000000:lib(0)::reason(0)", ret);
+	case TLS_HANDSHAKE_ERR_STR:
+		return error_text(t->ssl_error, scratch, ret);
 	case TLS_CIPHERLIST_BIN:
 	case TLS_CIPHERLIST_HEX:
 	case TLS_CIPHERLIST_STR:

@@ -17,27 +17,29 @@ static struct tls_seen *seen_of(const SSL *ssl)
 	return t ? t->seen : NULL;
 }
 
-static void put(struct tls_seen *s, enum tls_list list, const unsigned char *at, size_t len, size_t cap)
+/* As much of it as the others have left room for. */
+static void put(struct tls_seen *s, enum tls_list list, const unsigned char *at, size_t len, size_t *room)
 {
-	len = len < cap ? len : cap;
+	len = len < *room ? len : *room;
 	s->list[list].at = len ? malloc(len) : NULL;
 	if (!s->list[list].at)
 		return;
 	memcpy(s->list[list].at, at, len);
 	s->list[list].len = len;
+	*room -= len;
 }
 
 /* What an extension has behind a length of so many bytes. */
-static void put_extension(SSL *ssl, struct tls_seen *s, enum tls_list list, unsigned extension, size_t skip, size_t cap)
+static void put_extension(SSL *ssl, struct tls_seen *s, enum tls_list list, unsigned extension, size_t skip, size_t *room)
 {
 	const unsigned char *at;
 	size_t len;
 
 	if (SSL_client_hello_get0_ext(ssl, extension, &at, &len) && len > skip)
-		put(s, list, at + skip, len - skip, cap);
+		put(s, list, at + skip, len - skip, room);
 }
 
-static void put_extensions(SSL *ssl, struct tls_seen *s, size_t cap)
+static void put_extensions(SSL *ssl, struct tls_seen *s, size_t *room)
 {
 	unsigned char *bytes;
 	size_t n = 0;
@@ -51,12 +53,12 @@ static void put_extensions(SSL *ssl, struct tls_seen *s, size_t cap)
 		bytes[2 * i + 1] = (unsigned char)ids[i];
 	}
 	if (bytes)
-		put(s, TLS_LIST_EXTENSIONS, bytes, 2 * n, cap);
+		put(s, TLS_LIST_EXTENSIONS, bytes, 2 * n, room);
 	free(bytes);
 	OPENSSL_free(ids);
 }
 
-void tls_seen_hello(SSL *ssl, size_t cap)
+void tls_seen_hello(SSL *ssl, size_t room)
 {
 	struct tls_seen *s = seen_of(ssl);
 	const unsigned char *ciphers;
@@ -67,10 +69,10 @@ void tls_seen_hello(SSL *ssl, size_t cap)
 	s->version = (uint16_t)SSL_client_hello_get0_legacy_version(ssl);
 	len = SSL_client_hello_get0_ciphers(ssl, &ciphers);
 	s->ciphers_hash = lb_hash_bytes(ciphers, len, 0);
-	put(s, TLS_LIST_CIPHERS, ciphers, len, cap);
-	put_extension(ssl, s, TLS_LIST_GROUPS, TLSEXT_TYPE_supported_groups, 2, cap);
-	put_extension(ssl, s, TLS_LIST_POINTS, TLSEXT_TYPE_ec_point_formats, 1, cap);
-	put_extensions(ssl, s, cap);
+	put(s, TLS_LIST_CIPHERS, ciphers, len, &room);
+	put_extensions(ssl, s, &room);
+	put_extension(ssl, s, TLS_LIST_GROUPS, TLSEXT_TYPE_supported_groups, 2, &room);
+	put_extension(ssl, s, TLS_LIST_POINTS, TLSEXT_TYPE_ec_point_formats, 1, &room);
 }
 
 /* "LABEL RANDOM SECRET" */

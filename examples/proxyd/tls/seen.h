@@ -42,8 +42,8 @@ struct tls_seen {
 	char secret[TLS_SECRETS][TLS_SECRET_MAX]; /* "": not told */
 };
 
-/* In a client hello callback: keeps at most `cap` bytes of each list. No memory: nothing is kept. */
-void tls_seen_hello(SSL *ssl, size_t cap);
+/* In a client hello callback: keeps at most `room` bytes, as HAProxy first of the ciphers, then of extensions, groups and formats. */
+void tls_seen_hello(SSL *ssl, size_t room);
 /* For SSL_CTX_set_keylog_callback. */
 void tls_seen_secret(const SSL *ssl, const char *line);
 void tls_seen_free(struct tls_seen *s);

@@ -208,10 +208,24 @@ def test_versions_are_kept_to(binary):
     server = Server(show_headers)
     v12, v13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
     for words, low, high in (("ssl-min-ver TLSv1.3", False, True), ("ssl-max-ver TLSv1.2", True, False),
-                             ("no-tlsv13", True, False), ("force-tlsv13", False, True), ("", True, True)):
+                             ("no-tlsv13", True, False), ("force-tlsv13", False, True), ("", True, True), ("no-tlsv13 ssl-min-ver TLSv1.2", True, True)):
         with Proxy(binary, http(f"crt {AUTHORITY.default} {words}", server)) as p:
             assert fails(p.port, ctx=context(high=v12)) != low, words
             assert fails(p.port, ctx=context(low=v13)) != high, words
+    with open(AUTHORITY.path("versions"), "w") as f:  # what one of a list says of itself is more than what its line leaves out
+        f.write(f"{AUTHORITY.default}\n{AUTHORITY.wild} [ssl-max-ver TLSv1.3]\n")
+    with Proxy(binary, http(f"no-tlsv13 crt-list {AUTHORITY.path('versions')}", server)) as p:
+        assert fails(p.port, "a.wild.test", context(low=v13)) is fails(p.port, "a.wild.test", context(high=v12)) is False
+        assert fails(p.port, "default.example", context(low=v13)) and not fails(p.port, "default.example")
+
+
+def test_a_version_must_be_left(binary):
+    bind, server = "    bind 127.0.0.1:1 ssl crt " + AUTHORITY.default, "    server s 127.0.0.1:1 ssl verify none"
+    for text in (f"{bind} no-tlsv12 no-tlsv13", f"{bind} ssl-min-ver TLSv1.3 ssl-max-ver TLSv1.2", f"{bind}\n{server} no-tlsv12 no-tlsv13"):
+        with open(AUTHORITY.path("none.cfg"), "w") as f:
+            f.write("defaults\n    mode http\n    timeout connect 1s\n    timeout client 1s\n    timeout server 1s\nlisten l\n" + text + "\n")
+        r = subprocess.run([binary, "-c", "-f", AUTHORITY.path("none.cfg")], capture_output=True, text=True, timeout=20, start_new_session=True)
+        assert r.returncode and f"none.cfg:{7 + text.count(chr(10))}" in r.stderr, (text, r.stderr)
 
 
 def test_alpn_is_answered(binary):
@@ -338,6 +352,54 @@ def test_a_handshake_that_fails_is_no_request(binary):
         table = [r.split(",") for r in ask_api(path, "show stat").splitlines()]
         row = dict(zip(table[0], next(r for r in table if r[1:2] == ["FRONTEND"])))
         assert [row[k] for k in ("ssl_failed_handshake", "dreq", "ereq", "dcon", "dses")] == ["1"] + ["0"] * 4, row
+
+
+FAILED = ("%[fc_err] %[fc_err_str]/%[ssl_fc_err,hex] %[ssl_fc_err_str]/%[ssl_c_err] %[ssl_c_ca_err] %[ssl_c_verify]/%sslv %sslc %[ssl_fc_sni] "
+          "%[ssl_c_used] %[ssl_c_s_dn(CN)] %[ssl_fc_has_early] %[ssl_fc_alg_keysize]")
+REFUSED = "31 SSL client certificate not trusted/000000000A000086 error:0A000086:SSL routines::certificate verify failed"
+
+
+def test_a_failed_handshake_is_told(binary):
+    """What rules would know of it, in error-log-format; HAProxy's words in the usual line, and behind them more."""
+    a = AUTHORITY
+    other = Authority("other authority")
+    strange = other.make("strange.pem", ["stranger"])
+    bind, old = f"crt {a.default} strict-sni verify required ca-file {a.ca}", context(low=ssl.TLSVersion.TLSv1_1, high=ssl.TLSVersion.TLSv1_1)
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    cases = (
+        (b"", None, "Connection closed during SSL handshake", "24 Connection closed during SSL handshake/0000000000000000 -/0 0 -/TLSv1.3 (NONE) - 0 - 0 -"),
+        (b"GET / HTTP/1.0\r\n\r\n", None, "SSL handshake failure",
+         "34 SSL handshake failure/000000000A00009C error:0A00009C:SSL routines::http request/0 0 -/TLSv1.3 (NONE) - 0 - 0 -"),
+        ("default.example", old, "SSL handshake failure",
+         "34 SSL handshake failure/000000000A000102 error:0A000102:SSL routines::unsupported protocol/0 0 -/TLSv1.1 (NONE) - 0 - 0 -"),
+        ("no.example", context(), "SSL handshake failure",
+         "34 SSL handshake failure/000000000A0000EA error:0A0000EA:SSL routines::callback failed/0 0 -/TLSv1.3 (NONE) no.example 0 - 0 -"),
+        ("default.example", context(cert=strange), "SSL client certificate not trusted",
+         REFUSED + "/20 0 -/TLSv1.3 TLS_AES_256_GCM_SHA384 default.example 1 stranger 0 256"),
+        ("default.example", context(cert=strange, high=ssl.TLSVersion.TLSv1_2), "SSL client certificate not trusted",
+         REFUSED + "/20 0 -/TLSv1.2 (NONE) default.example 1 stranger 0 -"),
+    )
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as log:
+        log.bind(("127.0.0.1", 0))
+        log.settimeout(WAIT)
+        for own in (True, False):
+            more = f'error-log-format "={FAILED}"' if own else ""
+            text = http(bind, Server(show_headers), more).replace("defaults\n", f"defaults\n    log 127.0.0.1:{log.getsockname()[1]} local0\n    option httplog\n")
+            with Proxy(binary, text) as p:
+                for sent, ctx, words, told in cases:
+                    if ctx:
+                        assert fails(p.port, sent, ctx), words
+                    else:
+                        with p.connect() as s:
+                            s.sendall(sent)
+                            s.shutdown(socket.SHUT_WR)
+                            s.recv(1)
+                    said, mark = "", "]: =" if own else "] f/1: "
+                    while mark not in said:  # beginnings are told, too
+                        said = log.recv(4096).decode().strip()
+                    said = said.split(mark)[1]
+                    assert said == told if own else said.split(" (")[0] == words, (said, words, told)
+    other.close()
 
 
 def test_certificates_and_stapled_answers_are_shown(binary):

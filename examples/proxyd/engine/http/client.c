@@ -47,7 +47,7 @@ static void count_in(struct worker *w, struct frontend *f)
 
 #define ENDS(c)                                                                         \
 	((const struct connection_ends){(c)->frontend, (c)->h.fd, &(c)->from, &(c)->to, \
-					&(c)->store, (c)->bind, (c)->listener})
+					&(c)->store, (c)->bind, (c)->listener, (c)->h.tls})
 
 static void set_list(struct worker *w, struct client *c, enum client_list on)
 {
@@ -504,7 +504,7 @@ static void shake(struct worker *w, struct client *c)
 		c->readable = false;
 		break;
 	default:
-		shake_failed(w, &ENDS(c), c->h.tls);
+		shake_failed(w, &ENDS(c));
 		client_close(w, c);
 	}
 }
@@ -764,7 +764,7 @@ void client_expired(struct worker *w, struct client *c)
 		greeting_failed(w, &ENDS(c));
 		client_close(w, c);
 	} else if (!handle_is_ready(&c->h)) {
-		shake_failed(w, &ENDS(c), c->h.tls);
+		shake_failed(w, &ENDS(c));
 		client_close(w, c);
 	} else if (c->speaks_h2 && !c->lingering) {
 		h2_expired(w, c);

@@ -172,9 +172,12 @@ void connection_facts(const void *of, struct log_facts *f)
 }
 
 /* It failed: as HAProxy tells of it. */
-static void failed_facts(const void *ends, struct log_facts *f)
+static void failed_facts(const void *of, struct log_facts *f)
 {
+	const struct connection_ends *ends = of;
+
 	connection_facts(ends, f);
+	of_tls(ends->tls, f);
 	f->state[0] = 'P';
 	f->state[1] = 'R';
 	f->active = f->status = 0;
@@ -384,6 +387,7 @@ static bool write_error_format(struct worker *w, const struct connection_ends *e
 	if (!formats || (!formats->has_error && !formats->line.is_json))
 		return false;
 	run_prepare_connection(w, ends, &r, (struct scratch){scratch, 0, sizeof(scratch)});
+	r.client_tls = ends->tls;
 	r.client_error = code;
 	r.client_error_text = words;
 	r.facts = failed_facts;

@@ -95,7 +95,7 @@ const struct fetch fetches_tls[] = {
 	CLIENT("ssl_fc_err_str", SAMPLE_STR, TLS_HANDSHAKE_ERR_STR),
 	{"ssl_fc_extlist_bin", "I", SAMPLE_BIN, 0, value, TLS_EXTENSIONLIST, check_filter},
 	CLIENT("ssl_fc_has_crt", SAMPLE_BOOL, TLS_HAS_CERT),
-	CLIENT("ssl_fc_has_early", SAMPLE_BOOL, TLS_NEVER),
+	CLIENT("ssl_fc_has_early", SAMPLE_BOOL, TLS_HAS_EARLY),
 	CLIENT("ssl_fc_has_sni", SAMPLE_BOOL, TLS_HAS_SNI),
 	CLIENT("ssl_fc_is_resumed", SAMPLE_BOOL, TLS_IS_RESUMED),
 	CLIENT("ssl_fc_npn", SAMPLE_STR, TLS_NEVER),
