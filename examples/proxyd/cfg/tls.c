@@ -79,7 +79,7 @@ static void make_front(struct reader *r, const struct cfg_proxy *p, struct cfg_t
 	tls_settings_inherit(&t->set, &g->bind);
 	tls_place_files(r->cfg, t->at.file, &t->set);
 	t->set.ticket_keys = t->set.no_tickets ? NULL : t->set.ticket_keys;
-	tls_check_versions(r, &t->set, &t->at);
+	tls_check_versions(r, &t->set, false, &t->at);
 	if (!tls_is_alpn(t->set.alpn))
 		diag_add(r->diag, DIAG_ERROR, &t->at, "alpn: this list is too long");
 	STAILQ_FOREACH (c, &t->crts, next)
@@ -180,7 +180,7 @@ static bool complete(struct reader *r, struct cfg_tls *t, const char *file, cons
 
 	tls_settings_inherit(&t->set, &g->server);
 	tls_place_files(r->cfg, file, &t->set);
-	tls_check_versions(r, &t->set, at);
+	tls_check_versions(r, &t->set, true, at);
 	if (t->set.verify == TLS_VERIFY_UNSET)
 		t->set.verify = g->servers_unverified ? TLS_VERIFY_NONE : TLS_VERIFY_REQUIRED;
 	if (t->set.verify != TLS_VERIFY_REQUIRED || t->set.ca_file)

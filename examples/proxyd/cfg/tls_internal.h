@@ -23,7 +23,7 @@ void tls_place_files(struct cfg *c, const char *file, struct tls_settings *s);
 void tls_settings_inherit(struct tls_settings *s, const struct tls_settings *from);
 
 /* Tells of words about versions that are not heard, or leave none. */
-void tls_check_versions(struct reader *r, const struct tls_settings *s, const struct diag_place *at);
+void tls_check_versions(struct reader *r, const struct tls_settings *s, bool of_server, const struct diag_place *at);
 
 /* Takes h2, which is not spoken, from what is offered. */
 void tls_without_h2(struct reader *r, const struct cfg_proxy *p, struct tls_settings *s, const struct diag_place *at);

@@ -78,10 +78,10 @@ static struct tls_settings *list_settings(struct tls_list *l, char *text)
 	if (!own || !list_options(l, word, n, own))
 		return NULL;
 	tls_place_files(l->r->cfg, l->line_file, own); /* the line's have their places */
-	tls_versions(&l->line->set, &min, &max); /* what that comes to is inherited, not its words */
+	tls_versions(&l->line->set, false, &min, &max); /* what that comes to is inherited, not its words */
 	own->min_version = own->min_version ? own->min_version : min;
 	own->max_version = own->max_version ? own->max_version : max;
-	tls_check_versions(l->r, own, &l->at);
+	tls_check_versions(l->r, own, false, &l->at);
 	tls_settings_inherit(own, &l->line->set);
 	if (own->verify <= TLS_VERIFY_NONE || own->ca_file)
 		return own;

@@ -65,13 +65,13 @@ void tls_settings_inherit(struct tls_settings *s, const struct tls_settings *fro
 	s->no_ca_names |= from->no_ca_names;
 }
 
-void tls_check_versions(struct reader *r, const struct tls_settings *s, const struct diag_place *at)
+void tls_check_versions(struct reader *r, const struct tls_settings *s, bool of_server, const struct diag_place *at)
 {
 	uint16_t min, max;
 
 	if (s->off_versions && (s->min_version || s->max_version))
 		diag_add(r->diag, DIAG_WARNING, at, "no-sslv3 and no-tlsv1x are not heard beside ssl-min-ver, ssl-max-ver or force-tlsv1x: remove them");
-	if (!tls_versions(s, &min, &max))
+	if (!tls_versions(s, of_server, &min, &max))
 		diag_add(r->diag, DIAG_ERROR, at, "no version of TLS is left: ssl-min-ver must not be above ssl-max-ver, nor no-tlsv1x leave out all (see ssl-default-bind-options, too)");
 }
 

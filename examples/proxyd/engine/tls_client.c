@@ -40,7 +40,7 @@ int tls_client_new(const struct cfg_tls *t, const struct tls_store *store, const
 	uint16_t min, max;
 	int e;
 
-	tls_versions(&t->set, &min, &max);
+	tls_versions(&t->set, true, &min, &max);
 	o.min_version = min;
 	o.max_version = max;
 	if (verify && t->set.ca_file && strcmp(t->set.ca_file, "@system-ca") != 0)

@@ -29,13 +29,14 @@ int tls_verify_mode(enum tls_verify v)
 }
 
 /*
- * As HAProxy counts them: the least is TLS 1.2 unless a line says otherwise (so says OpenSSL 3.0 with its default security level), who
- * names an end of the range is not heard about versions in it, and SSLv3 is a word that OpenSSL has no protocol for.
+ * As HAProxy counts them: the least of clients is TLS 1.2 unless a line says otherwise, of servers what OpenSSL has (its default security
+ * level allows no less than TLS 1.2), who names an end of the range is not heard about versions in it, and SSLv3 is a word without a protocol.
  */
-bool tls_versions(const struct tls_settings *s, uint16_t *ret_min, uint16_t *ret_max)
+bool tls_versions(const struct tls_settings *s, bool of_server, uint16_t *ret_min, uint16_t *ret_max)
 {
+	const uint16_t least = of_server ? TLS_V_10 : TLS_V_12;
 	uint16_t max = s->max_version ? s->max_version : TLS_V_13;
-	uint16_t min = s->min_version ? s->min_version : max < TLS_V_12 ? max : TLS_V_12;
+	uint16_t min = s->min_version ? s->min_version : max < least ? max : least;
 	unsigned off = s->min_version || s->max_version ? 0 : s->off_versions;
 
 	min = min < TLS_V_10 ? TLS_V_10 : min;
@@ -347,7 +348,7 @@ SSL_CTX *tls_context_new(const struct tls_settings *s, const struct tls_globals 
 		SSL_CTX_set_keylog_callback(ctx, tls_seen_secret);
 	SSL_CTX_set_timeout(ctx, g && g->lifetime_s ? g->lifetime_s : 300);
 	*ret_why = "no such version of TLS";
-	if (!tls_versions(s, &min, &max) || !SSL_CTX_set_min_proto_version(ctx, min) || !SSL_CTX_set_max_proto_version(ctx, max))
+	if (!tls_versions(s, !is_server, &min, &max) || !SSL_CTX_set_min_proto_version(ctx, min) || !SSL_CTX_set_max_proto_version(ctx, max))
 		goto failed;
 	if (g && g->max_record && !SSL_CTX_set_max_send_fragment(ctx, g->max_record)) {
 		*ret_why = "tune.ssl.maxrecord must be between 512 and 16384";

@@ -73,7 +73,7 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
 		return SSL_CLIENT_HELLO_SUCCESS;
 	/* what a connection has copied from its first context */
 	SSL_set_verify(ssl, tls_verify_mode(s->terms->settings->verify), NULL);
-	if (!tls_versions(s->terms->settings, &min, &max) || !SSL_set_min_proto_version(ssl, min) || !SSL_set_max_proto_version(ssl, max) ||
+	if (!tls_versions(s->terms->settings, false, &min, &max) || !SSL_set_min_proto_version(ssl, min) || !SSL_set_max_proto_version(ssl, max) ||
 	    (s->terms->settings->curves && !SSL_set1_groups_list(ssl, s->terms->settings->curves)))
 		return SSL_CLIENT_HELLO_ERROR;
 	return SSL_CLIENT_HELLO_SUCCESS;

@@ -151,8 +151,8 @@ size_t tls_base64(const char *text, unsigned char **ret);
 
 /* ---- context.c ---- */
 
-/* The versions that are left of what lines allow; false: none. */
-bool tls_versions(const struct tls_settings *s, uint16_t *ret_min, uint16_t *ret_max);
+/* The versions that are left of what lines allow, `server` or `bind`; false: none. */
+bool tls_versions(const struct tls_settings *s, bool of_server, uint16_t *ret_min, uint16_t *ret_max);
 
 /* ---- session.c ---- */
 

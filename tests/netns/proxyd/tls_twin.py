@@ -221,7 +221,7 @@ def test_versions_are_kept_to(binary):
 
 def test_a_version_must_be_left(binary):
     bind, server = "    bind 127.0.0.1:1 ssl crt " + AUTHORITY.default, "    server s 127.0.0.1:1 ssl verify none"
-    for text in (f"{bind} no-tlsv12 no-tlsv13", f"{bind} ssl-min-ver TLSv1.3 ssl-max-ver TLSv1.2", f"{bind}\n{server} no-tlsv12 no-tlsv13"):
+    for text in (f"{bind} no-tlsv12 no-tlsv13", f"{bind} ssl-min-ver TLSv1.3 ssl-max-ver TLSv1.2", f"{bind}\n{server} ssl-min-ver TLSv1.3 ssl-max-ver TLSv1.2"):
         with open(AUTHORITY.path("none.cfg"), "w") as f:
             f.write("defaults\n    mode http\n    timeout connect 1s\n    timeout client 1s\n    timeout server 1s\nlisten l\n" + text + "\n")
         r = subprocess.run([binary, "-c", "-f", AUTHORITY.path("none.cfg")], capture_output=True, text=True, timeout=20, start_new_session=True)
@@ -556,8 +556,11 @@ def backends(each):
     return BACK.replace("{backends}", "".join(f"backend {n}\n    {words}\n" for n, words in each.items()))
 
 
-def tls_server(cert, names, ca=None):
+def tls_server(cert, names, ca=None, high=None):
     ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if high:
+        ctx.set_ciphers("ALL:@SECLEVEL=0")
+        ctx.minimum_version = ctx.maximum_version = high
     ctx.load_cert_chain(cert)
     ctx.sni_callback = lambda s, name, c: names.append(name)
     if ca:
@@ -573,7 +576,7 @@ def tls_server(cert, names, ca=None):
 
 def test_servers_are_asked_over_tls(binary):
     a, names = AUTHORITY, []
-    server, asks = tls_server(a.wild, names), tls_server(a.wild, [], a.ca)
+    server, asks, older = tls_server(a.wild, names), tls_server(a.wild, [], a.ca), tls_server(a.wild, [], high=ssl.TLSVersion.TLSv1_1)
     at = f"server s 127.0.0.1:{server.port} ssl"
     text = backends({
         "any": f"{at} verify none",
@@ -588,10 +591,11 @@ def test_servers_are_asked_over_tls(binary):
         "cert": f"server s 127.0.0.1:{asks.port} ssl verify none crt {a.client}",
         "nocert": f"server s 127.0.0.1:{asks.port} ssl verify none",
         "old": f"{at} verify none ssl-max-ver TLSv1.2",
+        "older": f"server s 127.0.0.1:{older.port} ssl verify none ciphers ALL:@SECLEVEL=0",
     })
     with Proxy(binary, text) as p, p.connect() as s:
         for path, status in {"any": 200, "good": 200, "wrong": 503, "host": 200, "nohost": 503, "badname": 503, "cert": 200,
-                             "old": 200}.items():
+                             "old": 200, "older": 200}.items():
             with p.connect() as s:
                 assert get(s, f"/{path}")[0] == status, path
         del names[:]

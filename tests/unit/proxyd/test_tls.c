@@ -242,22 +242,25 @@ static void versions_are_what_is_left(void **state)
 	static const struct {
 		struct tls_settings s;
 		uint16_t min, max; /* 0: none */
+		bool of_server;
 	} cases[] = {
-	    {{0}, TLS_V_12, TLS_V_13},
-	    {{.max_version = TLS_V_11}, TLS_V_11, TLS_V_11},
-	    {{.min_version = TLS_V_10}, TLS_V_10, TLS_V_13},
-	    {{.off_versions = 1u << 4}, TLS_V_12, TLS_V_12},
-	    {{.off_versions = 1u << 3}, TLS_V_13, TLS_V_13},
-	    {{.off_versions = 0xff}, 0, 0},
-	    {{.off_versions = 0xff, .max_version = TLS_V_12}, TLS_V_12, TLS_V_12},
-	    {{.min_version = TLS_V_13, .max_version = TLS_V_12}, 0, 0},
-	    {{.min_version = TLS_V_SSL3, .max_version = TLS_V_12}, TLS_V_10, TLS_V_12},
-	    {{.max_version = TLS_V_SSL3}, 0, 0},
+	    {{0}, TLS_V_12, TLS_V_13, false},
+	    {{.max_version = TLS_V_11}, TLS_V_11, TLS_V_11, false},
+	    {{.min_version = TLS_V_10}, TLS_V_10, TLS_V_13, false},
+	    {{.off_versions = 1u << 4}, TLS_V_12, TLS_V_12, false},
+	    {{.off_versions = 1u << 3}, TLS_V_13, TLS_V_13, false},
+	    {{.off_versions = 0xff}, 0, 0, false},
+	    {{.off_versions = 0xff, .max_version = TLS_V_12}, TLS_V_12, TLS_V_12, false},
+	    {{.min_version = TLS_V_13, .max_version = TLS_V_12}, 0, 0, false},
+	    {{.min_version = TLS_V_SSL3, .max_version = TLS_V_12}, TLS_V_10, TLS_V_12, false},
+	    {{.max_version = TLS_V_SSL3}, 0, 0, false},
+	    {{0}, TLS_V_10, TLS_V_13, true},
+	    {{.off_versions = 1u << 4 | 1u << 3}, TLS_V_10, TLS_V_11, true},
 	};
 	uint16_t min, max;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		assert_int_equal(tls_versions(&cases[i].s, &min, &max), cases[i].min != 0);
+		assert_int_equal(tls_versions(&cases[i].s, cases[i].of_server, &min, &max), cases[i].min != 0);
 		if (!cases[i].min)
 			continue;
 		assert_int_equal(min, cases[i].min);
