@@ -194,7 +194,7 @@ static void print_version(bool all)
 	for (size_t i = 0; *cfg_if_feature(i, &has); i++)
 		printf(" %c%s", has ? '+' : '-', cfg_if_feature(i, &has));
 	printf("\n\nBuilt with libsched and libhealth.\n"
-	       "Available polling systems : epoll\nMultiplexer protocols : TCP\n");
+	       "Available polling systems : epoll\nMultiplexer protocols : h2 (clients), h1, none (TCP)\n");
 }
 
 /* The arguments up to the next option. */

@@ -58,11 +58,11 @@ static const struct {
 } features[] = {
     {"OPENSSL", true},	     {"51DEGREES", false},   {"ACCEPT4", true},	  {"CPU_AFFINITY", true},
     {"CRYPT_H", true},	     {"DEVICEATLAS", false}, {"DL", false},	  {"ENGINE", false},
-    {"EPOLL", true},	     {"GETADDRINFO", true},  {"LINUX_CAP", true}, {"LINUX_SPLICE", false},
-    {"LINUX_TPROXY", false}, {"LUA", false},	     {"NS", false},	  {"PCRE", false},
+    {"EPOLL", true},	     {"GETADDRINFO", true},  {"LINUX_CAP", true}, {"LINUX_SPLICE", true},
+    {"LINUX_TPROXY", true},  {"LUA", false},	     {"NS", true},	  {"PCRE", false},
     {"PCRE2", true},	     {"PCRE2_JIT", true},    {"POLL", false},	  {"PRCTL", true},
     {"PROMEX", true},	     {"QUIC", false},	     {"SLZ", false},	  {"SYSTEMD", true},
-    {"TFO", false},	     {"THREAD", true},	     {"WURFL", false},	  {"ZLIB", false},
+    {"TFO", true},	     {"THREAD", true},	     {"WURFL", false},	  {"ZLIB", true},
 };
 #define N_FEATURES (sizeof(features) / sizeof(features[0]))
 

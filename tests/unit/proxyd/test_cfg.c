@@ -89,6 +89,7 @@ static void a_predicate_says_what_it_is_asked(void **state)
 	assert_int_equal(evaluate("version_before(2.7-dev0)"), 1);
 	assert_int_equal(evaluate("version_before(10)"), 1);
 	assert_int_equal(evaluate("feature(EPOLL) && !feature(NO_SUCH)"), 1);
+	assert_int_equal(evaluate("feature(LINUX_SPLICE) && feature(LINUX_TPROXY) && feature(NS) && feature(TFO) && !feature(LUA)"), 1);
 	assert_int_equal(evaluate("ssllib_name_startswith(OpenSSL) && feature(OPENSSL)"), 1);
 	assert_int_equal(evaluate("openssl_version_atleast(3.0.0)"), 1);
 	assert_int_equal(evaluate("openssl_version_before(1.1.1w)"), 0);
