@@ -474,14 +474,14 @@ static int do_call(const struct request *r)
 #define SERVER "ADDRESS:PORT [--in NAME]"
 #define ABOUT_SERVERS                                                                          \
 	"A real server is written ADDRESS:PORT or [IPV6]:PORT, as status and show write it.\n" \
-	"Meant are all virtual servers that have it; with --in NAME this one.\n"
+	"It applies to all virtual servers that have it; with --in NAME to that one.\n"
 
 /* In the order in which they are told. Sections end where another begins. */
 static const struct command commands[] = {
     {"status", do_status, 0, 0, "", LBCTL_LOOKING,
-     "all in short: who is MASTER, which servers are down",
+     "everything in short: who is MASTER, which servers are down",
      "Real servers that are not in use are listed with the reason.\n", "lbctl status"},
-    {"show", do_show, 0, 1, "[NAME]", LBCTL_LOOKING, "all that is known, of one or of all",
+    {"show", do_show, 0, 1, "[NAME]", LBCTL_LOOKING, "all that is known, about one or about all",
      "NAME is a VRRP instance, a virtual server, a real server or a vrrp_script: timers,\n"
      "trackers, peers and their lost adverts, counters, the last transitions; real servers and\n"
      "their checks.\n",
@@ -495,7 +495,7 @@ static const struct command commands[] = {
      "the last N (20) events; -f: and those that follow",
      "512 are kept. With --json each is a line of JSON.\n", "lbctl events -f"},
     {"names", do_names, 0, 1, "[KIND]", LBCTL_LOOKING,
-     "names a line each, for scripts and completion",
+     "names, one a line, for scripts and completion",
      "KIND is instances, groups, virtual_servers, real_servers or scripts; without it, all.\n",
      "for i in $(lbctl names instances); do lbctl explain $i; done"},
 
@@ -512,7 +512,7 @@ static const struct command commands[] = {
     {"release", order_instance, 1, 1, "INSTANCE", LBCTL_VRRP, "take part again after hold",
      "With preempt and the higher priority it becomes MASTER again.\n", "lbctl release VI_1"},
     {"announce", order_instance, 1, 1, "INSTANCE", LBCTL_VRRP,
-     "gratuitous ARP or neighbour advertisements again",
+     "send gratuitous ARP or neighbour advertisements again",
      "For a switch or a host that still has the old machine's Ethernet address.\n",
      "lbctl announce VI_1"},
 
@@ -525,7 +525,7 @@ static const struct command commands[] = {
     {"enable", order_server, 1, 1, SERVER, LBCTL_SERVERS, "undo drain and disable", ABOUT_SERVERS,
      "lbctl enable 10.0.0.5:80"},
     {"weight", do_weight, 2, 2, "ADDRESS:PORT N|default [--in NAME]", LBCTL_SERVERS,
-     "another weight", "N is 0 to 2147483647; default: that of the configuration.\n" ABOUT_SERVERS,
+     "set another weight", "N is 0 to 2147483647; default: that of the configuration.\n" ABOUT_SERVERS,
      "lbctl weight 10.0.0.5:80 20"},
     {"check", do_check, 1, 1, "SCRIPT|ADDRESS:PORT", LBCTL_SERVERS,
      "run its checks, or a vrrp_script, now",
