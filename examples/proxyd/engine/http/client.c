@@ -706,11 +706,15 @@ static void give_up(struct worker *w, struct client *c, bool lost)
 	if (!lost && !is_gone(c))
 		return;
 	c->eof |= lost;
+	if (x->state == EXCHANGE_TARPIT) { /* it is denied all the same */
+		exchange_expired(w, x);
+		return;
+	}
 	exchange_fail(w, x, asked && !lost ? 400 : 0, 'C',
 		      x->state < EXCHANGE_OWN	   ? 'R'
 		      : x->state == EXCHANGE_QUEUED  ? 'Q'
 		      : x->state < EXCHANGE_ASKED  ? 'C'
-		      : x->state < EXCHANGE_ANSWER && x->up.done ? 'H'
+		      : x->state < EXCHANGE_ANSWER && x->up.done && !(lost && client_is_stream(c)) ? 'H'
 								 : 'D');
 }
 

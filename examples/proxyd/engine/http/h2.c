@@ -47,6 +47,8 @@ static void stream_free(struct h2_stream *s)
 	if (s->is_woken)
 		TAILQ_REMOVE(&s->h2->woken, s, woken);
 	TAILQ_REMOVE(&s->h2->streams, s, entry);
+	if (s->h2->coming == s)
+		s->h2->coming = NULL;
 	h2_drop(&s->in);
 	h2_drop(&s->trailers);
 	s->h2->n_out -= h2_left(&s->out);
@@ -87,6 +89,11 @@ static void run_woken(struct worker *w, struct h2 *h2)
 static struct h2_stream *stream_of(nghttp2_session *session, int32_t id)
 {
 	return nghttp2_session_get_stream_user_data(session, id);
+}
+
+static struct h2_stream *stream_of_client(const struct client *c)
+{
+	return container_of(c, struct h2_client, client)->stream;
 }
 
 /* The client of a stream is its connection's but for what a request has. NULL: no memory. */
@@ -185,6 +192,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	s->id = frame->hd.stream_id;
 	s->h2 = h2;
 	TAILQ_INSERT_TAIL(&h2->streams, s, entry);
+	h2->coming = s;
 	return nghttp2_session_set_stream_user_data(session, s->id, s);
 }
 
@@ -238,8 +246,10 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 		e = begin_request(h2, s, !ends);
 	else if (s && ends)
 		end_request(s);
-	if (frame->hd.type == NGHTTP2_HEADERS)
+	if (frame->hd.type == NGHTTP2_HEADERS) {
 		h2_head_free(&h2->head);
+		h2->coming = NULL;
+	}
 	return e;
 }
 
@@ -446,6 +456,19 @@ bool h2_begin(struct worker *w, struct client *c, const char *first, size_t len)
 	return true;
 }
 
+/* The client sends no more: what it has asked for is answered, as in HAProxy. */
+static void no_more(struct worker *w, struct h2 *h2)
+{
+	struct h2_stream *s;
+
+	h2->has_ended = true;
+	h2->client->readable = false;
+	TAILQ_FOREACH(s, &h2->streams, entry)
+	if (s->client && !s->closed)
+		client_event(w, s->client, EPOLLRDHUP);
+	h2_tell(h2);
+}
+
 /* Reads. False: there is nothing. */
 bool h2_step(struct worker *w, struct client *c)
 {
@@ -461,11 +484,21 @@ bool h2_step(struct worker *w, struct client *c)
 		take(w, c, w->scratch, (size_t)n);
 	} else if (n < 0 && errno == EAGAIN) {
 		c->readable = false;
-	} else if (n == 0 || errno != EINTR) {
+	} else if (n == 0) {
+		no_more(w, c->h2);
+	} else if (errno != EINTR) {
 		c->eof = true;
 		client_close(w, c);
 	}
 	return true;
+}
+
+/* What was to be sent is, and nothing comes that would be answered. */
+static bool is_over(const struct h2 *h2)
+{
+	if (nghttp2_session_want_write(h2->session))
+		return false;
+	return h2->rejects || (h2->has_ended && !h2->n_live) || !nghttp2_session_want_read(h2->session);
 }
 
 /* One send(). True: there may be more. */
@@ -475,6 +508,10 @@ static bool flush(struct worker *w, struct client *c)
 	struct h2 *h2 = c->h2;
 	bool ok;
 
+	if (h2->is_dropped) {
+		client_close(w, c);
+		return false;
+	}
 	if (c->out || c->eof)
 		return false;
 	h->n_out = 0;
@@ -482,8 +519,8 @@ static bool flush(struct worker *w, struct client *c)
 	if (ok && h->n_out)
 		ok = client_give(w, c, h->out, h->n_out, 0);
 	run_woken(w, h2);
-	if (!ok || !(nghttp2_session_want_read(h2->session) || nghttp2_session_want_write(h2->session)))
-		c->closing = true;
+	if (!ok || is_over(h2))
+		c->closing = c->linger = true;
 	return h->n_out && !c->closing && nghttp2_session_want_write(h2->session);
 }
 
@@ -538,12 +575,12 @@ void h2_leave(struct client *c)
 
 struct rule_store **h2_session_store(const struct client *stream)
 {
-	return &container_of(stream, struct h2_client, client)->stream->h2->client->store;
+	return &stream_of_client(stream)->h2->client->store;
 }
 
 size_t h2_room(const struct client *stream)
 {
-	const struct h2 *h2 = container_of(stream, struct h2_client, client)->stream->h2;
+	const struct h2 *h2 = stream_of_client(stream)->h2;
 	size_t left = h2->n_out < H2_OUT_ALL ? H2_OUT_ALL - h2->n_out : 0;
 
 	return left > H2_READ_LEAST ? left - left % H2_DATA_MAX : H2_READ_LEAST;
@@ -551,15 +588,31 @@ size_t h2_room(const struct client *stream)
 
 bool h2_is_busy(const struct client *c)
 {
-	return !TAILQ_EMPTY(&c->h2->streams);
+	const struct h2_stream *s = TAILQ_FIRST(&c->h2->streams);
+
+	return s && (s != c->h2->coming || TAILQ_NEXT(s, entry)); /* who asks slowly has asked for nothing */
 }
 
 void h2_expired(struct worker *w, struct client *c)
 {
-	if (c->out || h2_is_busy(c) || c->h2->leaves)
+	struct h2 *h2 = c->h2;
+
+	if (c->out || h2->ends) {
 		client_close(w, c);
-	else
-		h2_leave(c);
+		return;
+	}
+	h2->ends = true;
+	h2->idle_ns = c->since_ns = w->now_ns; /* GOAWAY goes first */
+	nghttp2_session_terminate_session(h2->session, NGHTTP2_NO_ERROR);
+	h2_tell(h2);
+}
+
+void h2_end_with(const struct client *c, bool silently)
+{
+	struct h2 *h2 = stream_of_client(c)->h2;
+
+	h2->rejects = true;
+	h2->is_dropped |= silently;
 }
 
 uint64_t h2_idle_ns(const struct client *c)
@@ -593,8 +646,9 @@ void h2_free(struct worker *w, struct client *c)
 
 void h2_stream_over(struct worker *w, struct client *c)
 {
-	struct h2_stream *s = container_of(c, struct h2_client, client)->stream;
+	struct h2_stream *s = stream_of_client(c);
 	struct h2 *h2 = s->h2;
+	uint32_t code = h2->rejects ? NGHTTP2_ENHANCE_YOUR_CALM : s->has_head ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_CANCEL;
 
 	s->client = NULL;
 	if (s->is_woken)
@@ -610,6 +664,8 @@ void h2_stream_over(struct worker *w, struct client *c)
 	}
 	h2_drop(&s->in);
 	if (!s->out_ended)
-		nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, s->id, s->has_head ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_CANCEL);
+		nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, s->id, code);
+	if (h2->rejects)
+		nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_ENHANCE_YOUR_CALM, NULL, 0);
 	h2_tell(h2);
 }

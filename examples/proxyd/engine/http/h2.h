@@ -68,7 +68,12 @@ struct h2 {
 	uint64_t idle_ns; /* since when there is none */
 	bool is_told;	 /* on the list of those who have something to send */
 	bool leaves;	 /* GOAWAY is sent: no new streams */
+	bool ends;	 /* GOAWAY is the last that is sent */
+	bool has_ended;	 /* the client sends no more */
+	bool rejects;	 /* a rule does: the connection ends with this stream */
+	bool is_dropped; /* the same, and the client is not told */
 	struct h2_head head; /* that is coming */
+	struct h2_stream *coming; /* whose head it is; NULL: none */
 	TAILQ_ENTRY(h2) told;
 };
 

@@ -106,9 +106,9 @@ ssize_t h2_recv(const struct handle *h, void *buf, size_t cap)
 		return fail(EAGAIN); /* a bandwidth limit lets nearly nothing pass */
 	if (n)
 		return (ssize_t)(s->is_chunked ? give_chunk(s, buf, cap) : consume(s, buf, n < cap ? n : cap));
-	if (!s->in_ended)
+	if (!s->in_ended && !s->h2->has_ended)
 		return fail(EAGAIN);
-	return s->is_chunked && !s->in_told ? (ssize_t)give_last_chunk(s, buf, cap) : 0;
+	return s->in_ended && s->is_chunked && !s->in_told ? (ssize_t)give_last_chunk(s, buf, cap) : 0;
 }
 
 bool h2_is_emptied(const struct handle *h)

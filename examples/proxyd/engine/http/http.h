@@ -336,6 +336,8 @@ size_t h2_room(const struct client *stream);
 void h2_expired(struct worker *w, struct client *c);
 /* Its connection is closed. */
 void h2_free(struct worker *w, struct client *c);
+/* The connection of a stream ends with it: with GOAWAY, or without a word. */
+void h2_end_with(const struct client *c, bool silently);
 /* The client of a stream is closed. */
 void h2_stream_over(struct worker *w, struct client *c);
 /* Sends what streams have said. */

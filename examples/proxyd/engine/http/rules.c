@@ -263,10 +263,12 @@ static bool obey(struct worker *w, struct exchange *x, const struct verdict *v, 
 		tarpit(w, x, v, r);
 		return false;
 	case VERDICT_SILENT_DROP:
-		run_hide_end(x->client->h.fd);
-		exchange_fail(w, x, 0, 'P', phase);
-		return false;
 	case VERDICT_REJECT:
+		if (client_is_stream(x->client))
+			h2_end_with(x->client, v->kind == VERDICT_SILENT_DROP);
+		if (v->kind == VERDICT_SILENT_DROP)
+			run_hide_end(x->client->h.fd);
+		/* fall through */
 	case VERDICT_CLOSE:
 		exchange_fail(w, x, 0, 'P', phase);
 		return false;
@@ -467,8 +469,10 @@ bool http_hash_key(struct worker *w, struct exchange *x, struct http_msg *m)
 static bool is_monitor(const struct frontend *f, const struct http_msg *m)
 {
 	const char *uri = f->http->monitor_uri;
-	struct http_span target = m->target;
+	struct http_span target = m->target, path = http_path(m);
 
+	if (m->is_h2 && path.len) /* it is said as it came of HTTP/1.1: without scheme and authority */
+		target = (struct http_span){path.at, target.at + target.len - path.at};
 	return uri && target.len == strlen(uri) && !memcmp(m->base + target.at, uri, target.len);
 }
 

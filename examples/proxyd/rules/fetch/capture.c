@@ -47,6 +47,8 @@ static bool word(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 	if (!at)
 		return false;
 	*ret = sample_text(SAMPLE_STR, at, (size_t)(stop - at));
+	if (f->data == WORD_VERSION && ret->text.len == 8 && !memcmp(at, "HTTP/2.0", 8))
+		ret->text.at = "HTTP/1.1"; /* as HAProxy */
 	return true;
 }
 
