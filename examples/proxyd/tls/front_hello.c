@@ -39,20 +39,34 @@ static void refuse_name(struct tls *t, const char *host)
 		t->refused_name = strdup(host);
 }
 
+/* What a connection has copied from its first context, which has `from`. False: no memory. */
+static bool use_settings(SSL *ssl, const struct tls_settings *from, const struct tls_settings *s, const struct tls_settings *versions)
+{
+	uint16_t min, max;
+
+	if (versions != from &&
+	    (!tls_versions(versions, false, &min, &max) || !SSL_set_min_proto_version(ssl, min) || !SSL_set_max_proto_version(ssl, max)))
+		return false;
+	if (s == from)
+		return true;
+	SSL_set_verify(ssl, tls_verify_mode(s->verify), NULL);
+	return !s->curves || SSL_set1_groups_list(ssl, s->curves);
+}
+
 static int on_hello(SSL *ssl, int *alert, void *arg)
 {
 	struct front_worker *w = arg;
 	struct tls_front *f = w->front;
 	const struct site *s;
 	char host[SNI_MAX + 1];
-	uint16_t min, max;
 	SSL_CTX *ctx;
-	bool forges;
+	bool named, forges;
 
 	if (f->globals.capture_bytes)
 		tls_seen_hello(ssl, f->globals.capture_bytes);
 	server_name(ssl, host);
 	s = front_site_named(f, host);
+	named = s;
 	forges = !s && f->forge;
 	if (!s && f->n_sites && (forges || !f->strict_sni))
 		s = &f->site[f->fallback];
@@ -69,14 +83,11 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
 		*alert = SSL_AD_UNRECOGNIZED_NAME;
 		return SSL_CLIENT_HELLO_ERROR;
 	}
-	if (s->terms == (f->n_sites ? f->site[f->fallback].terms : f->terms))
-		return SSL_CLIENT_HELLO_SUCCESS;
-	/* what a connection has copied from its first context */
-	SSL_set_verify(ssl, tls_verify_mode(s->terms->settings->verify), NULL);
-	if (!tls_versions(s->terms->settings, false, &min, &max) || !SSL_set_min_proto_version(ssl, min) || !SSL_set_max_proto_version(ssl, max) ||
-	    (s->terms->settings->curves && !SSL_set1_groups_list(ssl, s->terms->settings->curves)))
-		return SSL_CLIENT_HELLO_ERROR;
-	return SSL_CLIENT_HELLO_SUCCESS;
+	/* as in HAProxy a version is of the name that was asked for; without one that is served it is the line's */
+	return use_settings(ssl, (f->n_sites ? f->site[f->fallback].terms : f->terms)->settings, s->terms->settings,
+			    named ? s->terms->settings : &f->settings)
+		   ? SSL_CLIENT_HELLO_SUCCESS
+		   : SSL_CLIENT_HELLO_ERROR;
 }
 
 /* So that the name becomes part of the session. */

@@ -202,6 +202,10 @@ def test_the_first_of_a_list_speaks_for_itself_alone(binary):
         with connect(p.port, "default.example") as s:
             assert s.version() == "TLSv1.3" and get(s)[0] == 200
         assert fails(p.port, "a.wild.test") and fails(p.port)
+        with connect(p.port, "no.example", context(cert=a.client)) as s:  # nor its versions for who asks for none of them
+            assert s.version() == "TLSv1.3" and get(s)[0] == 200
+        with connect(p.port, "a.wild.test", context(cert=a.client)) as s:
+            assert s.version() == "TLSv1.2" and get(s)[0] == 200
 
 
 def test_versions_are_kept_to(binary):
