@@ -38,7 +38,7 @@ expect 4 'none.conf: error: cannot read the configuration: No such file or direc
 expect 4 'Is a directory' "$vipd" -t -f .
 printf 'vrrp_instance A {\n interface none9\n virtual_router_id 1\n virtual_ipaddress {\n 10.0.0.1\n }\n track_interface {\n vrrp.2\n }\n}\n' >absent.conf
 printf 'vrrp_instance B {\n interface none9\n use_vmac\n virtual_router_id 2\n virtual_ipaddress {\n 10.0.0.2\n }\n}\n' >>absent.conf
-expect 0 'absent.conf:1:1: notice: there is no interface "none9" on this host' "$vipd" -t -f absent.conf
+expect 0 'absent.conf:2:12: notice: there is no interface "none9" on this host' "$vipd" -t -f absent.conf
 "$vipd" -t -f absent.conf 2>&1 | grep -q 'vrrp\.2' && echo "FAILED: vipd makes vrrp.2 itself" && failed=1
 # Which part of a script's path others may change, who owns it, and its mode; the same as JSON.
 printf '#!/bin/sh\n' >open.sh

@@ -233,6 +233,7 @@ struct conf_instance {
 	const char *name;
 	bool master; /* `state MASTER`: only a wish, priority decides */
 	const char *interface; /* of adverts: an interface, a VRF or CONF_BY_ROUTE */
+	struct diag_place interface_at; /* where it is written; line 0: nowhere */
 	const char *home;      /* the interface of addresses that name none */
 	const char *vrf;       /* as written; NULL: none */
 	bool shares_vrid;      /* another one on `interface` has the same vrid and family ... */

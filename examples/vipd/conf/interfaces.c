@@ -69,7 +69,7 @@ void conf_note_interfaces(const struct conf *c, struct diag *d)
 
 	for (const struct conf_instance *i = conf_holders(c); i; i = i->next) {
 		if (i != c->fixed)
-			look(&s, i->interface, &i->at);
+			look(&s, i->interface, i->interface_at.line ? &i->interface_at : &i->at);
 		for (size_t n = 0; n < i->n_addresses; n++)
 			look(&s, i->addresses[n].dev, &i->addresses[n].at);
 		look_at_routes(&s, i);

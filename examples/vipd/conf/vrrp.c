@@ -51,6 +51,16 @@ static void set_priority(struct conf_parse *p, const struct conf_node *n,
 	((struct conf_instance *)target)->priority = (int)v;
 }
 
+static void set_interface(struct conf_parse *p, const struct conf_node *n,
+			  const struct conf_keyword *k, void *target)
+{
+	struct conf_instance *i = target;
+
+	conf_set_name(p, n, k, target);
+	if (i->interface && n->n > 1)
+		i->interface_at = n->word[1].at;
+}
+
 static void set_state(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
 		      void *target)
 {
@@ -517,7 +527,7 @@ static const struct conf_keyword instance_words[] = {
     {"state", set_state, .form = "MASTER|BACKUP", .initial = "BACKUP",
      .doc = "The state to begin with; MASTER counts with priority 255 only, which it has when none is "
 	    "written."},
-    {"interface", conf_set_name, INSTANCE(interface),
+    {"interface", set_interface, INSTANCE(interface), .form = "INTERFACE",
      .initial = "default_interface; unicast: as routing has it",
      .doc = "Where adverts are sent and heard, and addresses are held."},
     {"virtual_router_id", conf_set_int, INSTANCE(vrid), 1, 255,
