@@ -137,16 +137,24 @@ static struct client *client_of(struct h2 *h2, struct h2_stream *s)
 	return &c->client;
 }
 
+/* It has no path (RFC 9113, section 8.5). */
+static bool is_connect(const struct h2_head *head)
+{
+	const struct http_span method = head->pseudo[H2_METHOD];
+
+	return method.len == 7 && !memcmp(head->text + method.at, "CONNECT", 7);
+}
+
 /* The head is whole. 0 or an error of nghttp2. */
 static int begin_request(struct h2 *h2, struct h2_stream *s, bool has_body)
 {
 	struct h2_head *head = &h2->head;
 	bool ok = h2_head_end(head, has_body);
 
+	if (ok && is_connect(head))
+		return nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_HTTP_1_1_REQUIRED);
 	if (ok && head->is_malformed)
 		return nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_PROTOCOL_ERROR);
-	if (ok && head->pseudo[H2_METHOD].len == 7 && !memcmp(head->text + head->start, "CONNECT ", 8))
-		return nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_HTTP_1_1_REQUIRED);
 	s->is_chunked = has_body && !head->has_length;
 	s->in_ended = !has_body;
 	s->client = ok ? client_of(h2, s) : NULL;
@@ -386,6 +394,7 @@ static int session_new(struct h2 *h2)
 	if (!e) {
 		nghttp2_option_set_no_auto_window_update(option, 1); /* what nobody reads is not replaced */
 		nghttp2_option_set_no_closed_streams(option, 1);
+		nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1); /* some send it; it goes, as of HTTP/1 */
 		nghttp2_session_callbacks_set_on_begin_headers_callback(on, on_begin_headers);
 		nghttp2_session_callbacks_set_on_header_callback(on, on_header);
 		nghttp2_session_callbacks_set_on_frame_recv_callback(on, on_frame);
