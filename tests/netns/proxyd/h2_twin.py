@@ -239,14 +239,21 @@ def read_request(f):
     return b"".join(lines)
 
 
+def line_of(f):
+    line = f.readline()
+    if not line:
+        raise ConnectionError
+    return line
+
+
 def read_body(f, lines):
     """Without chunks; trailers behind it."""
     body, text = b"", lines.lower()
     if b"transfer-encoding: chunked" in text:
-        while n := int(f.readline() or b"0", 16):
+        while n := int(line_of(f), 16):
             body += f.read(n)
-            f.readline()
-        while (line := f.readline()) not in (b"\r\n", b""):
+            line_of(f)
+        while (line := line_of(f)) != b"\r\n":
             body += b"+" + line
     elif m := re.search(rb"content-length: (\d+)", text):
         body = f.read(int(m[1]))
