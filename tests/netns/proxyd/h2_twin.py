@@ -183,7 +183,6 @@ CASES = {
     "compression": case("compression algo gzip\ncompression type text/plain", client=[get(more=[("accept-encoding", "gzip")])],
                         server=[b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 40\r\n\r\n" + b"a" * 40]),
     "by the preface": case(bind=""),
-    "by the preface, in parts": case(client=[START[:9], 0.1, START[9:20], 0.1, START[20:] + get()], bind="", first=None),
     "no upgrade": case("option disable-h2-upgrade", bind=""),
     "an upgrade behind a request": case(client=[b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", 0.2, START + get()], bind="", first=None),
     "TLS": case(bind="ssl crt CERT alpn h2,http/1.1"),

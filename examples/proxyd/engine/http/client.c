@@ -400,11 +400,12 @@ static bool save(struct worker *w, struct client *c, uint32_t have)
 }
 
 /* A client of HTTP/2 begins with this (RFC 9113, section 3.4): no request of HTTP/1. */
-static bool is_preface(const char *text, size_t len)
-{
-	static const char preface[] = "PRI * HTTP/2.0\r\n\r\n";
+static const char preface[] = "PRI * HTTP/2.0\r\n\r\n";
+#define PREFACE_LEN (sizeof(preface) - 1)
 
-	return len >= sizeof(preface) - 1 && !memcmp(text, preface, sizeof(preface) - 1);
+static bool begins_preface(const char *text, size_t len)
+{
+	return !memcmp(text, preface, len < PREFACE_LEN ? len : PREFACE_LEN);
 }
 
 /* In its first bytes. */
@@ -455,8 +456,8 @@ static bool take_request(struct worker *w, struct client *c)
 	}
 	c->unparsed = false;
 	have += n;
-	if (may_speak_h2(c) && is_preface(h->buffer + HTTP_ROOM, have))
-		return go_on_as_h2(w, c, have);
+	if (may_speak_h2(c) && begins_preface(h->buffer + HTTP_ROOM, have))
+		return have < PREFACE_LEN ? save(w, c, have) : go_on_as_h2(w, c, have);
 	http_begin_request(w, c);
 	head = h1_request(&h->request, HTTP_ROOM, have);
 	if (head == 0)
@@ -593,11 +594,12 @@ static uint64_t h2_deadline(const struct worker *w, const struct client *c)
 {
 	uint64_t idle_ns = h2_idle_ns(c), t = c->frontend->client_ns, deadline;
 
-	if (c->out || (idle_ns != TIMER_NEVER && h2_is_busy(c)))
+	if (c->out)
 		return t ? c->since_ns + t : TIMER_NEVER;
 	if (idle_ns == TIMER_NEVER)
 		return TIMER_NEVER;
-	t = idle_timeout_ns(c);
+	if (!h2_is_busy(c))
+		t = idle_timeout_ns(c);
 	deadline = t ? idle_ns + t : TIMER_NEVER;
 	return is_leaving(w, c) && client_close_ns(w, c) < deadline ? client_close_ns(w, c) : deadline;
 }

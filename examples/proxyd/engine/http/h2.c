@@ -57,7 +57,7 @@ static void stream_free(struct h2_stream *s)
 	free(s);
 }
 
-/* Its client is lost, whatever it does. */
+/* The client of a stream is lost, whatever it does. */
 static void lose(struct worker *w, struct h2_stream *s)
 {
 	struct client *c = s->client;
@@ -68,6 +68,20 @@ static void lose(struct worker *w, struct h2_stream *s)
 	client_event(w, c, EPOLLIN | EPOLLERR | EPOLLHUP);
 	if (c->h.kind != HANDLE_GONE)
 		client_close(w, c);
+}
+
+/* All of a connection that ends: nghttp2, which still knows them, is asked no more. What one of them leaves may let another go on, so each is looked for anew. */
+static void lose_all(struct worker *w, struct h2 *h2)
+{
+	struct h2_stream *s;
+
+	h2->is_broken = true;
+	while (h2->n_live) {
+		TAILQ_FOREACH (s, &h2->streams, entry)
+			if (s->client)
+				break;
+		lose(w, s);
+	}
 }
 
 static void run_woken(struct worker *w, struct h2 *h2)
@@ -96,6 +110,18 @@ static struct h2_stream *stream_of_client(const struct client *c)
 	return container_of(c, struct h2_client, client)->stream;
 }
 
+/*
+ * A new set is running, or none is to: the connection goes over to it before its first stream there, or ends with those it has. The others
+ * that are idle were told when the set came (http_adopt(), http_drain()).
+ */
+static void follow_set(struct worker *w, struct h2 *h2)
+{
+	struct client *on = h2->client;
+
+	if (w->draining || (on->frontend->set != w->set && (h2->n_live || !client_migrate(w, on))))
+		h2_leave(on);
+}
+
 /* The client of a stream is its connection's but for what a request has. NULL: no memory. */
 static struct client *client_of(struct h2 *h2, struct h2_stream *s)
 {
@@ -103,6 +129,7 @@ static struct client *client_of(struct h2 *h2, struct h2_stream *s)
 	struct client *on = h2->client;
 	struct h2_client *c;
 
+	follow_set(w, h2);
 	if (timers_reserve(&w->timers, w->n_sessions + 1) < 0)
 		return NULL;
 	c = calloc(1, sizeof(*c));
@@ -360,6 +387,7 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const ui
 	h->n_out += FRAME_HEAD + len;
 	s->out.at += (uint32_t)len;
 	s->h2->n_out -= len;
+	s->h2->moved_ns = s->h2->worker->now_ns;
 	if (!h2_left(&s->out))
 		s->out.at = s->out.len = 0; /* more is to come, mostly */
 	if (s->client && !s->client->writable && h2_left(&s->out) < H2_OUT_MAX)
@@ -433,6 +461,8 @@ static void take(struct worker *w, struct client *c, const char *data, size_t le
 		if (!c->not_first)
 			client_refuse(w, c, 0, H1_FAULT_NONE, 'P');
 		c->closing = true;
+		lose_all(w, h2);
+		return;
 	}
 	run_woken(w, h2);
 	h2_tell(h2);
@@ -521,13 +551,16 @@ static bool flush(struct worker *w, struct client *c)
 		client_close(w, c);
 		return false;
 	}
-	if (c->out || c->eof)
+	if (c->out || c->eof || h2->is_broken)
 		return false;
 	h->n_out = 0;
 	ok = !nghttp2_session_send(h2->session);
 	if (ok && h->n_out)
 		ok = client_give(w, c, h->out, h->n_out, 0);
-	run_woken(w, h2);
+	if (ok)
+		run_woken(w, h2);
+	else
+		lose_all(w, h2);
 	if (!ok || is_over(h2))
 		c->closing = c->linger = true;
 	return h->n_out && !c->closing && nghttp2_session_want_write(h2->session);
@@ -626,24 +659,21 @@ void h2_end_with(const struct client *c, bool silently)
 
 uint64_t h2_idle_ns(const struct client *c)
 {
-	return c->h2->n_live ? TIMER_NEVER : c->h2->idle_ns;
+	const struct h2 *h2 = c->h2;
+
+	if (h2->n_live)
+		return TIMER_NEVER;
+	return h2_is_busy(c) && h2->moved_ns > h2->idle_ns ? h2->moved_ns : h2->idle_ns;
 }
 
-/* Its connection is closed. */
 void h2_free(struct worker *w, struct client *c)
 {
 	struct h2 *h2 = c->h2;
-	struct h2_stream *s, *next;
+	struct h2_stream *s;
 
-	for (s = TAILQ_FIRST(&h2->streams); s; s = next) {
-		struct client *of = s->client;
-
-		if (of) /* which takes the stream along, and no other */
-			lose(w, s);
-		else
-			stream_free(s);
-		next = TAILQ_FIRST(&h2->streams);
-	}
+	lose_all(w, h2);
+	while ((s = TAILQ_FIRST(&h2->streams)))
+		stream_free(s);
 	untell(h2);
 	h2_head_free(&h2->head);
 	nghttp2_session_del(h2->session);

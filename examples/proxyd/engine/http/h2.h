@@ -66,12 +66,14 @@ struct h2 {
 	size_t n_out;	 /* bytes of answers that wait */
 	unsigned n_live; /* streams with a client */
 	uint64_t idle_ns; /* since when there is none */
+	uint64_t moved_ns; /* when bytes of an answer were last sent */
 	bool is_told;	 /* on the list of those who have something to send */
 	bool leaves;	 /* GOAWAY is sent: no new streams */
 	bool ends;	 /* GOAWAY is the last that is sent */
 	bool has_ended;	 /* the client sends no more */
 	bool rejects;	 /* a rule does: the connection ends with this stream */
 	bool is_dropped; /* the same, and the client is not told */
+	bool is_broken;	 /* nghttp2 is asked no more */
 	struct h2_head head; /* that is coming */
 	struct h2_stream *coming; /* whose head it is; NULL: none */
 	TAILQ_ENTRY(h2) told;

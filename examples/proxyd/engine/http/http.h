@@ -326,7 +326,7 @@ void h2_go_on(const struct client *c);
 /* No new streams; it is closed with the last one. */
 void h2_leave(struct client *c);
 bool h2_is_busy(const struct client *c);
-/* Since when it has no request; TIMER_NEVER: it has one. */
+/* Since when it has no request, and of answers that it must still take nothing has moved; TIMER_NEVER: it has one. */
 uint64_t h2_idle_ns(const struct client *c);
 /* Where its connection remembers. */
 struct rule_store **h2_session_store(const struct client *stream);
