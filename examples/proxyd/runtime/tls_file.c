@@ -99,6 +99,10 @@ void run_set_ssl_file(struct call *c)
 		call_say(c, "'%s ssl %s expects a filename and %s as a payload\n", c->word[-3], w->word, w->contents);
 		return;
 	}
+	if (kind_of(c) != TLS_CERT && is_other(c, open, file, "set")) {
+		call_say(c, "Can't update %s!\n", file);
+		return;
+	}
 	before = find(c, file, &part);
 	if (!before) {
 		call_say(c, "Can't replace a %s which is not referenced by the configuration!\nCan't update %s!\n", w->noun, file);
@@ -113,8 +117,8 @@ void run_set_ssl_file(struct call *c)
 	else
 		item = tls_item_parse(open ? open : before, part, c->payload, why, sizeof(why));
 	if (!item) {
-		call_say(c, "unable to load %s from file '%s': %s.\nCan't load the payload\nCan't update %s!\n", w->noun, file, why,
-			 file);
+		call_say(c, "unable to load %s from file '%s': %s.\n%s\nCan't update %s!\n", w->noun, file, why,
+			 kind_of(c) == TLS_CERT ? "Can't load the payload" : "Invalid payload", file);
 		return;
 	}
 	tls_store_set_open(store, kind_of(c), item);
@@ -176,10 +180,10 @@ void run_del_ssl_file(struct call *c)
 		return;
 	if (!tls_store_find(store, kind_of(c), file)) {
 		call_say(c, "Can't remove the %s: %s '%s' doesn't exist!\n", w->noun, w->noun, file);
+	} else if (open && !strcmp(tls_item_file(open), file)) {
+		call_say(c, "Can't remove the %s: ongoing transaction for the %s '%s'\n", w->noun, w->noun, file);
 	} else if (tls_change_is_used(c, kind_of(c), file)) {
 		call_say(c, "Can't remove the %s: %s '%s' in use, can't be deleted!\n", w->noun, w->noun, file);
-	} else if (open && !strcmp(tls_item_file(open), file)) {
-		call_say(c, "Can't remove the %s: a transaction about it is open: commit or abort it first!\n", w->noun);
 	} else {
 		tls_store_remove(store, kind_of(c), file);
 		call_note(c, LOG_NOTICE, "%s '%s' deleted!\n", w->title, file);
@@ -264,7 +268,7 @@ void run_show_ssl_file(struct call *c)
 	else if (kind_of(c) == TLS_CERT)
 		call_say(c, "Can't display the certificate: Not found or the certificate is a bundle!\n");
 	else
-		call_say(c, "Can't display the %s: Not found!\n", kinds[kind_of(c)].noun);
+		call_say(c, "Can't display the %s : Not found!\n", kinds[kind_of(c)].noun);
 }
 
 void run_show_ssl_providers(struct call *c)

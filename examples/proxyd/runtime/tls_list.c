@@ -40,26 +40,14 @@ static void put_source(struct call *c, const struct tls_source *s, bool numbered
 	out_text(c->out, "\n");
 }
 
-/* Has one of the `bind` lines before this one the list already? */
-static bool was_listed(const struct call *c, const struct cfg_tls_crt *crt)
-{
-	const struct cfg_tls *first = tls_change_find_list(c, crt->list);
-	const struct cfg_tls_crt *other;
-
-	if (!first)
-		return true;
-	STAILQ_FOREACH (other, &first->crts, next)
-		if (other->list && !strcmp(other->list, crt->list))
-			return other != crt;
-	return true;
-}
-
-static void list_all(struct call *c)
+/* The one that comes behind `after` (NULL: the first) in the order of names. */
+static const char *next_list(const struct call *c, const char *after)
 {
 	const struct cfg_proxy *p;
 	const struct cfg_bind *b;
 	const struct cfg_tls *last = NULL;
 	const struct cfg_tls_crt *crt;
+	const char *next = NULL;
 
 	STAILQ_FOREACH (p, &engine_set(c->e)->cfg->proxies, next)
 		STAILQ_FOREACH (b, &p->binds, next) {
@@ -67,9 +55,10 @@ static void list_all(struct call *c)
 				continue;
 			last = b->tls_words;
 			STAILQ_FOREACH (crt, &last->crts, next)
-				if (crt->list && !was_listed(c, crt))
-					out_printf(c->out, "%s\n", crt->list);
+				if (crt->list && (!after || strcmp(crt->list, after) > 0) && (!next || strcmp(crt->list, next) < 0))
+					next = crt->list;
 		}
+	return next;
 }
 
 void run_show_ssl_list(struct call *c)
@@ -81,7 +70,8 @@ void run_show_ssl_list(struct call *c)
 	unsigned n;
 
 	if (c->n <= numbered) {
-		list_all(c);
+		for (const char *name = NULL; (name = next_list(c, name));)
+			out_printf(c->out, "%s\n", name);
 		return;
 	}
 	list = name_of(c->word[numbered]);
@@ -122,6 +112,14 @@ static bool is_in_memory(const struct call *c, const char *file)
 	return false;
 }
 
+/* "new ssl cert" made it, and nothing was committed. */
+static bool is_empty(const struct call *c, const char *file)
+{
+	const struct tls_item *item = tls_store_find(tls_change_store(c), TLS_CERT, file);
+
+	return item && tls_item_is_empty(item);
+}
+
 /* As the line is read for this `bind` line: what it says of TLS holds for what the brackets leave open. */
 static bool append(void *arg, const struct cfg_proxy *p, const struct cfg_tls *t, struct tls_source *source, unsigned *n)
 {
@@ -135,6 +133,9 @@ static bool append(void *arg, const struct cfg_proxy *p, const struct cfg_tls *t
 	free(line);
 	if (ok && !is_in_memory(a->call, source[*n].path)) {
 		snprintf(why, sizeof(why), "certificate '%s' does not exist!", source[*n].path);
+		ok = false;
+	} else if (ok && is_empty(a->call, source[*n].path)) {
+		snprintf(why, sizeof(why), "certificate '%s' is empty!", source[*n].path);
 		ok = false;
 	}
 	if (ok)
@@ -173,6 +174,29 @@ static bool lies_in(const char *file, const char *folder)
 	return !strncmp(file, folder, n) && file[n] == '/';
 }
 
+/* False: told. */
+static bool may_join_folder(struct call *c, const struct cfg_tls *t, const char *folder, const char *line)
+{
+	const char *file = line + strspn(line, " \t");
+	int len = (int)strcspn(file, " \t[");
+	unsigned n;
+	const struct tls_source *s = tls_front_sources(t->front, &n);
+
+	if (!lies_in(file, folder)) {
+		call_say(c, "Can't edit the crt-list: '%s' is a directory, certificate path '%.*s' must contain the directory path\n", folder, len,
+			 file);
+		return false;
+	}
+	for (unsigned i = 0; i < n; i++)
+		if (is_of(&s[i], folder) && !strncmp(s[i].path, file, (size_t)len) && !s[i].path[len]) {
+			call_say(c, "Can't edit the crt-list: file already exists in this directory!\n");
+			return false;
+		}
+	if (file[len])
+		call_say(c, "Can't edit the crt-list: crt-list '%s' is a directory, SSL options and filters are not allowed\n", folder);
+	return !file[len];
+}
+
 void run_add_ssl_list(struct call *c)
 {
 	char *list = name_of(call_word(c, 0)), *line = NULL;
@@ -187,11 +211,7 @@ void run_add_ssl_list(struct call *c)
 		call_say(c, "'add ssl crtlist' expects a filename and a certificate name\n");
 	} else if (!t) {
 		call_say(c, "Can't edit the crt-list: crt-list '%s' does not exist!\n", list ? list : "");
-	} else if (c->payload && is_folder(t, list) && strpbrk(line + strspn(line, " \t"), " \t[")) {
-		call_say(c, "Can't edit the crt-list: crt-list '%s' is a directory, SSL options and filters are not allowed\n", list);
-	} else if (is_folder(t, list) && !lies_in(line + strspn(line, " \t"), list)) {
-		call_say(c, "Can't edit the crt-list: '%s' is a directory, certificate path '%s' must contain the directory path\n", list, line);
-	} else {
+	} else if (!is_folder(t, list) || may_join_folder(c, t, list, line)) {
 		int n;
 
 		a.line = line;
@@ -272,6 +292,8 @@ static bool is_one(struct call *c, const struct removal *r, const struct cfg_tls
 		return true;
 	if (!n_all && !tls_store_find(tls_change_store(c), TLS_CERT, r->file)) {
 		call_say(c, "Can't delete the entry: certificate '%s' does not exist!\n", r->file);
+	} else if (!n_all && is_empty(c, r->file)) {
+		call_say(c, "Can't delete the entry: certificate '%s' is empty!\n", r->file);
 	} else if (!n_all) {
 		call_say(c, "Can't delete the entry: certificate '%s' can't be found in crt-list '%s'!\n", r->file, r->list);
 	} else {

@@ -202,7 +202,8 @@ def test_a_crt_list_grows_and_shrinks(binary):
             f"Can't edit the crt-list: certificate '{extra}' does not exist!"]
         assert p.ask(f"new ssl cert {extra}") == [f"New empty certificate store '{extra}'!"]
         assert "Status: Empty" in p.ask(f"show ssl cert {extra}")
-        assert p.ask(f"add ssl crt-list {listed} {extra}")[-1] != "Success!", "an empty one"
+        assert p.ask(f"add ssl crt-list {listed} {extra}") == [f"Can't edit the crt-list: certificate '{extra}' is empty!"]
+        assert p.ask(f"del ssl crt-list {listed} {extra}") == [f"Can't delete the entry: certificate '{extra}' is empty!"]
         p.replace(extra, extra)
         assert "Status: Unused" in p.ask(f"show ssl cert {extra}")
         assert p.ask(f"add ssl crt-list {listed} {extra}") == [
@@ -227,6 +228,27 @@ def test_a_crt_list_grows_and_shrinks(binary):
         assert p.shows("extra.example") == serial_of(ONE)
         for wrong in (f"add ssl crt-list /none {ONE}", f"del ssl crt-list /none {ONE}"):
             assert p.ask(wrong)[0].endswith("crt-list '/none' does not exist!")
+
+
+def test_a_folder_takes_its_own_files_and_each_once(binary):
+    a, folder = AUTHORITY, AUTHORITY.path("grown")
+    os.mkdir(folder)
+    one, listed = shutil.copy(ONE, f"{folder}/one.pem"), a.path("z.list")
+    with open(listed, "w") as f:
+        f.write(f"{ONE}\n")
+    with Certified(binary, f"crt-list {listed} crt {folder} verify optional ca-file {a.ca}") as p:
+        assert p.ask("show ssl crt-list") == [folder, listed], "by name"
+        for words, told in (((ONE,), f"'{folder}' is a directory, certificate path '{ONE}' must contain the directory path"),
+                            ((one,), "file already exists in this directory!")):
+            for payload in (None, words[0] + " more.example"):
+                line = f"add ssl crt-list {folder}" + ("" if payload else " " + words[0])
+                assert p.ask(line, payload)[0] == "Can't edit the crt-list: " + told, (line, payload)
+        p.ask(f"set ssl cert {ONE}", ONE)
+        assert p.ask(f"del ssl cert {ONE}") == [f"Can't remove the certificate: ongoing transaction for the certificate '{ONE}'"]
+        p.ask(f"set ssl ca-file {a.ca}", a.ca)
+        assert p.ask("set ssl ca-file /none", a.ca)[0] == f"The ongoing transaction is about '{a.ca}' but you are trying to set '/none'"
+        assert p.ask("show ssl ca-file /none") == ["Can't display the CA file : Not found!"]
+        assert p.ask(f"set ssl ca-file {a.ca}", "nothing")[-2:] == ["Invalid payload", f"Can't update {a.ca}!"]
 
 
 def lets_in(port, cert):
