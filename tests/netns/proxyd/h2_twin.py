@@ -151,6 +151,10 @@ CASES = {
     "a body that rules wait for": case("http-request wait-for-body time 500ms\nhttp-request set-header x-body %[req.body]", "", [PART, 0.2, data(1, b"cde")]),
     "a body that rules wait for in vain": case("http-request wait-for-body time 300ms", "", [PART]),
     "a body that is kept": case("option http-buffer-request\ntimeout http-request 700ms", "", [PART]),
+    "a body that came with its head": case("http-request set-header x %[req.body]", client=[post(1, b"hello", more=[("content-length", "5")])]),
+    "a large body that is kept": case("", "option http-buffer-request", [post(1, *[b"x" * 7000] * 3, b"y" * 3000)]),
+    "a large body with trailers that is kept": case(
+        "", "option http-buffer-request", [headers(1, head("POST"), False) + data(1, b"x" * 16350, False) + headers(1, [("x-sum", "1" * 60)])]),
     "captures": case("http-request capture path len 20\nhttp-request return status 200 content-type text/plain lf-string %[capture.req.hdr(0)]"
                      "-%[capture.req.uri]-%[capture.req.ver]-%[capture.req.method]", client=[get(path="/a?b")]),
     "variables of a connection": case(
@@ -302,9 +306,9 @@ def talk(port, script, tls):
     """What a client got, and when its connection ended."""
     began = time.monotonic()
     with socket.create_connection(("127.0.0.1", port), timeout=LAST) as plain:
-        s = context(alpn=["h2", "http/1.1"]).wrap_socket(plain) if tls else plain
-        peer = Peer(s, acks=False)  # which whoever is gone would answer
+        peer = Peer(plain, acks=False)  # which whoever is gone would answer
         try:
+            s = peer.socket = context(alpn=["h2", "http/1.1"]).wrap_socket(plain) if tls else plain
             if not act(s, script):
                 return {}, (), "", 0
             while peer.read():

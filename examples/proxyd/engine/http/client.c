@@ -383,6 +383,14 @@ static uint32_t receive(struct worker *w, struct client *c, uint32_t have)
 	return 0;
 }
 
+/* Of a stream, whose head is there: what has come of its body with it, which rules may see. */
+static uint32_t receive_early(struct worker *w, struct client *c, uint32_t have)
+{
+	ssize_t n = client_is_stream(c) ? handle_recv(&c->h, w->http->buffer + HTTP_ROOM + have, HTTP_RECEIVE) : 0;
+
+	return n > 0 ? (uint32_t)n : 0;
+}
+
 static bool save(struct worker *w, struct client *c, uint32_t have)
 {
 	struct chunk *old = c->in;
@@ -453,6 +461,8 @@ static bool take_request(struct worker *w, struct client *c)
 		if (have && have + n < w->head_max &&
 		    !memchr(h->buffer + HTTP_ROOM + have, '\n', n))
 			return save(w, c, have + n);
+	} else {
+		n = receive_early(w, c, have);
 	}
 	c->unparsed = false;
 	have += n;

@@ -50,6 +50,7 @@ static void stream_free(struct h2_stream *s)
 	if (s->h2->coming == s)
 		s->h2->coming = NULL;
 	h2_drop(&s->in);
+	h2_drop(&s->text);
 	h2_drop(&s->trailers);
 	s->h2->n_out -= h2_left(&s->out);
 	h2_drop(&s->out);

@@ -44,8 +44,9 @@ struct h2_stream {
 	/* request */
 	bool is_chunked; /* its body, as text */
 	bool in_ended;	 /* all of it came */
-	bool in_told;	 /* its last chunk was read */
+	bool in_told;	 /* its last chunk is in `text` */
 	struct h2_bytes in, trailers;
+	struct h2_bytes text; /* of a chunk, which goes before what is in `in` */
 	/* answer */
 	bool has_head, out_ended; /* its final head; all of it is here */
 	bool is_cut;		  /* what comes next is not its end */

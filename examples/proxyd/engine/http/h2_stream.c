@@ -76,17 +76,30 @@ static size_t give_chunk(struct h2_stream *s, char *buf, size_t cap)
 	return at + 2;
 }
 
-/* The last chunk, and trailers if they have room: few readers have less than 16 KiB. */
-static size_t give_last_chunk(struct h2_stream *s, char *buf, size_t cap)
+/* What of its text may have no room where it is read: a small chunk, the last one. False: no memory. */
+static bool keep_text(struct h2_stream *s, size_t cap)
 {
-	size_t n = s->trailers.len + 5 <= cap ? s->trailers.len : 0;
+	char chunk[2 * CHUNK_FRAMING];
 
+	if (h2_left(&s->in))
+		return cap > CHUNK_FRAMING || h2_append(&s->text, chunk, give_chunk(s, chunk, sizeof(chunk)));
+	if (!s->in_ended || s->in_told)
+		return true;
 	s->in_told = true;
-	memcpy(buf, "0\r\n", 3);
-	if (n)
-		memcpy(buf + 3, s->trailers.data, n);
-	memcpy(buf + 3 + n, "\r\n", 2);
-	return n + 5;
+	return h2_append(&s->text, "0\r\n", 3) && h2_append(&s->text, s->trailers.data, s->trailers.len) &&
+	       h2_append(&s->text, "\r\n", 2);
+}
+
+static size_t give_text(struct h2_stream *s, char *buf, size_t cap)
+{
+	size_t n = h2_left(&s->text);
+
+	n = n < cap ? n : cap;
+	memcpy(buf, s->text.data + s->text.at, n);
+	s->text.at += (uint32_t)n;
+	if (!h2_left(&s->text))
+		h2_drop(&s->text);
+	return n;
 }
 
 static ssize_t fail(int error)
@@ -102,20 +115,20 @@ ssize_t h2_recv(const struct handle *h, void *buf, size_t cap)
 
 	if (s->closed)
 		return fail(ECONNRESET);
-	if (s->is_chunked && cap <= CHUNK_FRAMING)
-		return fail(EAGAIN); /* a bandwidth limit lets nearly nothing pass */
+	if (s->is_chunked && !h2_left(&s->text) && !keep_text(s, cap))
+		return fail(ENOMEM);
+	if (h2_left(&s->text))
+		return (ssize_t)give_text(s, buf, cap);
 	if (n)
 		return (ssize_t)(s->is_chunked ? give_chunk(s, buf, cap) : consume(s, buf, n < cap ? n : cap));
-	if (!s->in_ended && !s->h2->has_ended)
-		return fail(EAGAIN);
-	return s->in_ended && s->is_chunked && !s->in_told ? (ssize_t)give_last_chunk(s, buf, cap) : 0;
+	return s->in_ended || s->h2->has_ended ? 0 : fail(EAGAIN);
 }
 
 bool h2_is_emptied(const struct handle *h)
 {
 	const struct h2_stream *s = stream_of(h);
 
-	return !h2_left(&s->in) && !s->in_ended;
+	return !h2_left(&s->in) && !h2_left(&s->text) && !s->in_ended;
 }
 
 /* ---- The answer ---- */
