@@ -47,6 +47,8 @@ static void stream_free(struct h2_stream *s)
 	if (s->is_woken)
 		TAILQ_REMOVE(&s->h2->woken, s, woken);
 	TAILQ_REMOVE(&s->h2->streams, s, entry);
+	if (TAILQ_EMPTY(&s->h2->streams)) /* the last bytes of an answer may have gone only now */
+		s->h2->idle_ns = s->h2->worker->now_ns;
 	if (s->h2->coming == s)
 		s->h2->coming = NULL;
 	h2_drop(&s->in);
