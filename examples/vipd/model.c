@@ -66,6 +66,23 @@ void model_vrrp(const struct conf_instance *i, struct model_vrrp *ret)
 	}
 }
 
+void model_bfd(const struct conf_watch *w, struct ha_bfd_opts *ret)
+{
+	*ret = (struct ha_bfd_opts){
+	    .size = sizeof(*ret),
+	    .family = w->bfd.peer.family,
+	    .multihop = w->bfd.multihop,
+	    .passive = w->bfd.passive,
+	    .detect_mult = (uint8_t)w->bfd.multiplier,
+	    .min_ttl = (uint8_t)(w->bfd.multihop && !w->bfd.max_hops ? 0 : 255 - w->bfd.max_hops),
+	    .desired_min_tx_us = w->bfd.tx_us,
+	    .required_min_rx_us = w->bfd.rx_us,
+	    .idle_tx_us = w->bfd.idle_us,
+	    .peer = w->bfd.peer,
+	    .local = w->bfd.local,
+	};
+}
+
 void model_service(const struct conf_virtual *v, const struct conf_listen *l,
 		   struct ha_service_opts *ret)
 {

@@ -3,6 +3,7 @@
 #ifndef VIPD_MODEL_H
 #define VIPD_MODEL_H
 
+#include <libha/bfd.h>
 #include <libha/service.h>
 #include <libha/vrrp.h>
 
@@ -17,6 +18,7 @@ struct model_vrrp {
 };
 
 void model_vrrp(const struct conf_instance *i, struct model_vrrp *ret);
+void model_bfd(const struct conf_watch *w, struct ha_bfd_opts *ret); /* without its discriminator */
 void model_service(const struct conf_virtual *v, const struct conf_listen *l,
 		   struct ha_service_opts *ret);
 void model_dest(const struct conf_real *r, uint32_t weight, struct ha_dest_opts *ret);

@@ -5,6 +5,7 @@
 #include <libha/bfd.h>
 
 #include "conf/words.h"
+#include "model.h"
 
 #define WATCH(member) offsetof(struct conf_watch, member)
 #define DAY 86400.0
@@ -199,6 +200,24 @@ static const char *lack(const struct conf_watch *w)
 	return NULL;
 }
 
+/* Over one hop both sides are active (RFC 5881 section 3), which serves a neighbour that is passive and one that is not. */
+static void settle_passive(struct conf_parse *p, struct conf_watch *w)
+{
+	if (w->bfd.passive && !w->bfd.multihop)
+		conf_note(p, &w->at, "bfd_instance \"%s\": passive is for multihop: it does not wait for its neighbour", w->name);
+	w->bfd.passive &= w->bfd.multihop;
+}
+
+/* NULL: the library would take it. */
+static const char *refusal(const struct conf_watch *w)
+{
+	struct ha_bfd_opts o;
+
+	model_bfd(w, &o);
+	o.discriminator = 1;
+	return ha_bfd_check(&o);
+}
+
 /* The kinds have names of their own. */
 static const char *key_of(struct conf_memory *m, enum conf_watch_kind kind, const char *name)
 {
@@ -227,6 +246,12 @@ static void add(struct conf_parse *p, const struct conf_node *n, const struct co
 	}
 	if (w->bfd.local.family && w->bfd.local.family != w->bfd.peer.family) {
 		conf_warn(p, &w->at, "%s \"%s\": source_ip is not of the IP version of its neighbour: skipped", k->word, w->name);
+		return;
+	}
+	if (kind == CONF_WATCH_BFD)
+		settle_passive(p, w);
+	if (kind == CONF_WATCH_BFD && refusal(w)) {
+		conf_warn(p, &w->at, "%s \"%s\": %s: skipped", k->word, w->name, refusal(w));
 		return;
 	}
 	w->process.whole |= w->process.n_argv > 1;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "model.h"
 #include "vrrp/vrrp.h"
 
 #define SECOND_NS UINT64_C(1000000000)
@@ -78,23 +79,6 @@ static void on_changed(struct ha_bfd *e, const struct ha_bfd_change *c, void *us
 
 static const struct ha_bfd_ops ops = {.size = sizeof(ops), .send = on_send, .changed = on_changed};
 
-static void opts_of(const struct conf_watch *w, struct ha_bfd_opts *ret)
-{
-	*ret = (struct ha_bfd_opts){
-	    .size = sizeof(*ret),
-	    .family = w->bfd.peer.family,
-	    .multihop = w->bfd.multihop,
-	    .passive = w->bfd.passive,
-	    .detect_mult = (uint8_t)w->bfd.multiplier,
-	    .min_ttl = (uint8_t)(w->bfd.multihop && !w->bfd.max_hops ? 0 : 255 - w->bfd.max_hops),
-	    .desired_min_tx_us = w->bfd.tx_us,
-	    .required_min_rx_us = w->bfd.rx_us,
-	    .idle_tx_us = w->bfd.idle_us,
-	    .peer = w->bfd.peer,
-	    .local = w->bfd.local,
-	};
-}
-
 /* A predecessor that ended in order wrote down where it stood. */
 static bool thaw(struct bfd_session *s)
 {
@@ -111,7 +95,7 @@ static int open_session(struct bfd_session *s)
 	bool goes_on;
 	int r;
 
-	opts_of(s->conf, &o);
+	model_bfd(s->conf, &o);
 	if (s->all->vrrp->birth->fresh && kept->len) {
 		o.source_port = kept->source_port;
 		o.discriminator = kept->discriminator;
