@@ -54,7 +54,7 @@ static void set_path(struct conf_parse *p, const struct conf_node *n, const stru
 		((struct conf_watch *)target)->file.path = conf_keep(p, word->text);
 }
 
-/* The words of a command line: one quoted word may hold them all. */
+/* The words of a command line. Blanks in quotes belong to them, as those in the name "Web Content". */
 static void set_process(struct conf_parse *p, const struct conf_node *n,
 			const struct conf_keyword *k, void *target)
 {
@@ -64,17 +64,8 @@ static void set_process(struct conf_parse *p, const struct conf_node *n,
 		return;
 	w->process.argv = conf_alloc(p->memory, (CONF_ARGS_MAX + 1) * sizeof(*w->process.argv));
 	w->process.n_argv = 0;
-	for (size_t i = 1; i < n->n; i++) {
-		const char *at = n->word[i].text + strspn(n->word[i].text, " \t");
-
-		while (*at && w->process.n_argv < CONF_ARGS_MAX) {
-			size_t len = strcspn(at, " \t");
-
-			w->process.argv[w->process.n_argv++] = conf_strndup(p->memory, at, len);
-			at += len;
-			at += strspn(at, " \t");
-		}
-	}
+	for (size_t i = 1; i < n->n && w->process.n_argv < CONF_ARGS_MAX; i++)
+		w->process.argv[w->process.n_argv++] = conf_keep_word(p, n, i);
 }
 
 static void set_match(struct conf_parse *p, const struct conf_node *n, const struct conf_keyword *k,
@@ -133,7 +124,7 @@ static const struct conf_keyword process_words[] = {
     {"quorum", conf_set_int, WATCH(process.quorum), 1, 65535, .initial = "1",
      .doc = "How many must run."},
     {"quorum_max", conf_set_int, WATCH(process.quorum_max), 0, 65535, .initial = "any number",
-     .doc = "How many may run."},
+     .doc = "How many may run. 0: it is right while none runs."},
     {"delay", set_delay, WATCH(process.fork_ms), 0, 3600, .initial = "0",
      .doc = "How long a change must last."},
     {"fork_delay", conf_set_seconds, WATCH(process.fork_ms), 0, 3600, .initial = "delay",
@@ -143,7 +134,7 @@ static const struct conf_keyword process_words[] = {
     {"param_match", set_match, .form = "initial|partial", .initial = "all arguments are equal",
      .doc = "partial: more may follow; initial: the last one may be longer, too."},
     {"full_command", conf_set_flag, WATCH(process.whole),
-     .doc = "Compares the command line, not the name of the process, also without arguments."},
+     .doc = "Compares the command line, not the name of the process; without arguments any may follow."},
     {0}};
 const struct conf_block conf_block_track_process = {.name = "vrrp_track_process",
 						    .keyword = process_words};
@@ -200,6 +191,19 @@ static const char *lack(const struct conf_watch *w)
 	return NULL;
 }
 
+/* None may run: then none must. As keepalived it takes any number when the most is less than the least. */
+static void settle_quorum(struct conf_parse *p, struct conf_watch *w)
+{
+	int *least = &w->process.quorum, *most = &w->process.quorum_max;
+
+	if (!*most)
+		*least = 0;
+	if (*most == CONF_UNSET || *most >= *least)
+		return;
+	conf_warn(p, &w->at, "vrrp_track_process \"%s\": quorum_max %d is less than quorum %d: any number may run", w->name, *most, *least);
+	*most = CONF_UNSET;
+}
+
 /* Over one hop both sides are active (RFC 5881 section 3), which serves a neighbour that is passive and one that is not. */
 static void settle_passive(struct conf_parse *p, struct conf_watch *w)
 {
@@ -254,7 +258,9 @@ static void add(struct conf_parse *p, const struct conf_node *n, const struct co
 		conf_warn(p, &w->at, "%s \"%s\": %s: skipped", k->word, w->name, refusal(w));
 		return;
 	}
-	w->process.whole |= w->process.n_argv > 1;
+	w->process.whole |= w->process.n_argv > 1 || w->process.match != CONF_MATCH_EXACT;
+	if (kind == CONF_WATCH_PROCESS)
+		settle_quorum(p, w);
 	if (p->conf->n_watches == CONF_INSTANCES_MAX ||
 	    conf_index_add_name(p->scratch, &p->watches, key_of(p->scratch, kind, w->name), w)) {
 		conf_warn(p, &w->at, "%s \"%s\": %s: skipped", k->word, w->name,

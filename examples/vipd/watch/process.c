@@ -48,6 +48,8 @@ struct watch_processes {
 	struct found *found;
 	size_t n_found, cap;
 	int fd; /* -1: /proc is read */
+	bool told; /* the kernel tells of processes; else /proc is read, too, which was said: */
+	bool said_silent;
 	struct loop_source *source, *again;
 };
 
@@ -75,11 +77,18 @@ static size_t read_all(pid_t pid, const char *what, char *buf, size_t cap)
 	return have;
 }
 
+/* Between the outer brackets of "PID (NAME) STATE ..."; none of one that has ended and waits for its parent. */
 static void read_name(pid_t pid, struct command *c)
 {
-	size_t len = read_all(pid, "comm", c->name, sizeof(c->name) - 1);
+	char stat[512];
+	const char *begin, *end;
 
-	c->name[len && c->name[len - 1] == '\n' ? len - 1 : len] = 0;
+	stat[read_all(pid, "stat", stat, sizeof(stat) - 1)] = 0;
+	begin = strchr(stat, '(');
+	end = strrchr(stat, ')');
+	*c->name = '\0';
+	if (begin && end > begin && strncmp(end, ") Z", 3) != 0 && strncmp(end, ") X", 3) != 0)
+		snprintf(c->name, sizeof(c->name), "%.*s", (int)(end - begin - 1), begin + 1);
 }
 
 /* The first word: a name alone stands for a program in any folder. */
@@ -107,7 +116,7 @@ static bool line_matches(const struct conf_watch *w, const struct command *c)
 			: !is_program(want, at))
 			return false;
 	}
-	return at >= end || (more_may_follow && w->process.n_argv > 1);
+	return at >= end || more_may_follow || w->process.n_argv == 1;
 }
 
 static bool matches(const struct conf_watch *w, const struct command *c)
@@ -236,8 +245,13 @@ static void on_again(struct loop *l, void *userdata)
 
 	read_proc(p);
 	reconsider_all(p);
-	if (p->fd < 0)
-		loop_arm(p->again, loop_now_ns(l) + SECOND_NS);
+	if (p->told)
+		return;
+	if (p->fd >= 0 && !p->said_silent) {
+		log_notice("vrrp_track_process: /proc is read once a second: this kernel does not tell of processes (CONFIG_PROC_EVENTS)");
+		p->said_silent = true;
+	}
+	loop_arm(p->again, loop_now_ns(l) + SECOND_NS);
 }
 
 /* ---- The kernel's events ---- */
@@ -259,6 +273,7 @@ static bool take_event(struct watch_processes *p)
 		return false;
 	if (from.nl_pid)
 		return true;
+	p->told = true;
 	switch (watch_proc_event(buf, (size_t)len, &pid)) {
 	case WATCH_LOOK:
 		look_at(p, pid);
@@ -362,8 +377,7 @@ int watch_processes_new(struct watches *all)
 	read_proc(p);
 	for (uint32_t i = 0; i < p->n; i++)
 		settle(&p->tracker[i]);
-	if (p->fd < 0)
-		loop_arm(p->again, loop_clock_ns() + SECOND_NS);
+	loop_arm(p->again, loop_clock_ns() + SECOND_NS); /* the kernel answers at once that it tells, or nothing */
 	return 0;
 }
 
