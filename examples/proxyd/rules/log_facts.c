@@ -97,6 +97,14 @@ static void put_number(struct log_writer *w, int64_t n, unsigned flags, const ch
 	log_put(w, text, (size_t)len); /* never in quotes */
 }
 
+/* Of a second: what is behind its point. */
+static void put_ms(struct log_writer *w, unsigned ms, unsigned flags)
+{
+	char text[8];
+
+	log_put(w, text, (size_t)snprintf(text, sizeof(text), flags & LOG_HEX ? "%02X" : "%03u", ms % 1000));
+}
+
 /* With a plus when there may be more. */
 static void put_growing(struct log_writer *w, int64_t n, unsigned flags, bool logasap)
 {
@@ -447,7 +455,7 @@ bool log_put_var(struct log_writer *w, int var, unsigned flags, const struct log
 	case V_hs: return put_captures(w, 1, flags, f);
 	case V_hsl: return put_capture_list(w, 1, flags, f);
 	case V_lc: put_number(w, f->n_lines, flags, "4"); break;
-	case V_ms: put_number(w, f->accepted.tv_nsec / 1000000, flags, "2"); break;
+	case V_ms: put_ms(w, (unsigned)(f->accepted.tv_nsec / 1000000), flags); break;
 	case V_pid: put_number(w, getpid(), flags, "4"); break;
 	case V_r: put_request(w, 'R', flags, f); break;
 	case V_rc: put_retries(w, f, flags); break;

@@ -271,7 +271,7 @@ def test_tcplog(binary):
 FORMAT = (
     "LOG %HM|%HP|%HQ|%HU|%HV|%HPO|%ST|%B|%U|%f|%ft|%b|%s|%bi|%si|%sp|%fi|%lc? %ts|%tsc|%rc|%CC|%CS|%{+Q}CC"
     "|%{+X}ci|%{+X}fi|%[capture.req.hdr(0)]|%{+Q}[capture.req.hdr(0)]|%[var(txn.none)]|%{+Q}[var(txn.none)]|%hr|%hrl|%hs|%hsl|"
-    "%{+E}[var(txn.q)]|%{+Q,+E}[var(txn.q)]|%[capture.req.method],%[capture.req.uri],%[capture.req.ver]|a   b|%hs end%%"
+    "%{+E}[var(txn.q)]|%{+Q,+E}[var(txn.q)]|%[capture.req.method],%[capture.req.uri],%[capture.req.ver]|%ms|%[meth(PUT)]|a   b|%hs end%%"
 ).replace("|%lc?", "|")
 
 
@@ -285,8 +285,12 @@ def test_every_variable(binary):
     log-format "{FORMAT}"
 """, [("GET /p/q?r=1 HTTP/1.1", "X-A: v w", 'X-Q: a"]b')], [
         r'LOG GET\|/p/q\|\?r=1\|/p/q\?r=1\|HTTP/1.1\|/p/q\|200\|\d+\|\d+\|fe\|fe\|be\|s1\|127.0.0.1\|127.0.0.1\|\d+\|127.0.0.1\| --\|----\|0\|-\|-\|""'
-        r'\|7F000001\|7F000001\|v w\|"v w"\|-\|""\|\{v w\|/p/q\|ke\}\|v w /p/q ke\|\|\|a\\"\\\]b\|"a\\"\\\]b"\|GET,/p/q\?r=1,HTTP/1.1\|a b\| end%',
+        r'\|7F000001\|7F000001\|v w\|"v w"\|-\|""\|\{v w\|/p/q\|ke\}\|v w /p/q ke\|\|\|a\\"\\\]b\|"a\\"\\\]b"\|GET,/p/q\?r=1,HTTP/1.1\|\d{3}\|PUT\|a b\| end%',
     ])
+
+
+def test_until_one_is_chosen_the_backend_is_the_frontend(binary):
+    logged(binary, '    http-request deny\n    id 7\n    log-format "LOG %ST %b %[be_name] %[be_id]"\n', [("GET / HTTP/1.1",)], ["LOG 403 fe fe 7"])
 
 
 def test_what_came_is_encoded_before_it_is_escaped(binary):

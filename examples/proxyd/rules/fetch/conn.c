@@ -76,6 +76,8 @@ static bool proxy(const struct fetch *f, const struct expr_arg *arg, unsigned n_
 				    : f->data == PROXY_SERVER ? &r->server
 							      : &r->backend;
 
+	if (f->data == PROXY_BACKEND && !p->name) /* until one is chosen, as in HAProxy */
+		p = &r->frontend;
 	if (!p->name)
 		return false;
 	*ret = f->out == SAMPLE_INT ? sample_int(p->id)

@@ -200,6 +200,7 @@ const struct fetch fetches_const[] = {
     {"int", "i", SAMPLE_INT, 0, given, 0, NULL},
     {"ipv4", "s", SAMPLE_IPV4, 0, given, 0, check_ip},
     {"ipv6", "s", SAMPLE_IPV6, 0, given, 0, check_ip},
+    {"meth", "s", SAMPLE_STR, 0, given, 0, NULL},
     {"rand", "I", SAMPLE_INT, 0, dice, 0, NULL},
     {"str", "s", SAMPLE_STR, 0, given, 0, NULL},
     {"true", "", SAMPLE_BOOL, 0, constant, 1, NULL},

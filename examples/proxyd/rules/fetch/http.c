@@ -654,7 +654,6 @@ const struct fetch fetches_http[] = {
     {"http_auth_type", "", SAMPLE_STR, EXPR_REQUEST, authorization, AUTH_TYPE, NULL},
     {"http_auth_user", "", SAMPLE_STR, EXPR_REQUEST, authorization, AUTH_USER, NULL},
     {"http_first_req", "", SAMPLE_BOOL, EXPR_ASKED, is_first, 0, NULL},
-    {"meth", "", SAMPLE_STR, EXPR_ASKED, line, LINE_METHOD, NULL},
     {"method", "", SAMPLE_STR, EXPR_ASKED, line, LINE_METHOD, NULL},
     {"path", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_PATH, NULL},
     {"pathq", "", SAMPLE_STR, EXPR_REQUEST, line, LINE_PATH_QUERY, NULL},
