@@ -213,11 +213,6 @@ const char *table_name(const struct table *t)
 	return t->name;
 }
 
-unsigned table_used(const struct table *t)
-{
-	return atomic_load_explicit(&t->used, memory_order_relaxed);
-}
-
 static size_t entry_bytes(const struct table *t, size_t key_len)
 {
 	return sizeof(struct table_entry) + t->n_words * sizeof(uint64_t) + key_len;
@@ -314,13 +309,23 @@ static void drop(struct table *t, struct shard *s, struct table_entry *e)
 	free(e);
 }
 
-/* The oldest go when their time is over; a few at a time, as new ones come. */
-static void drop_expired(struct table *t, struct shard *s, uint64_t now_ns)
+/* The oldest go when their time is over, so many at most. */
+static void drop_expired(struct table *t, struct shard *s, uint64_t now_ns, unsigned max)
 {
 	struct table_entry *e;
 
-	for (int i = 0; i < 4 && (e = TAILQ_FIRST(&s->ages)) && has_expired(t, e, now_ns); i++)
+	for (unsigned i = 0; i < max && (e = TAILQ_FIRST(&s->ages)) && has_expired(t, e, now_ns); i++)
 		drop(t, s, e);
+}
+
+unsigned table_used(struct table *t, uint64_t now_ns)
+{
+	for (unsigned i = 0; i < t->n_shards; i++) {
+		pthread_mutex_lock(&t->shard[i].lock);
+		drop_expired(t, &t->shard[i], now_ns, t->def.size);
+		pthread_mutex_unlock(&t->shard[i].lock);
+	}
+	return atomic_load_explicit(&t->used, memory_order_relaxed);
 }
 
 static struct table_entry *find(struct table *t, const struct shard *s, const struct key *k)
@@ -447,8 +452,8 @@ static struct table_entry *take(struct table *t, struct sample *key, bool may_ma
 		drop(t, s, e);
 		e = NULL;
 	}
-	if (may_make)
-		drop_expired(t, s, now_ns);
+	if (may_make) /* a few at a time */
+		drop_expired(t, s, now_ns, 4);
 	*ret_made = !e && may_make;
 	if (*ret_made)
 		e = make(t, s, &k);
@@ -597,6 +602,12 @@ bool table_read(struct table *t, struct table_entry *e, struct table_place p, ui
 	return true;
 }
 
+/* As HAProxy: of all but bytes 32 bits are kept. */
+static void keep(uint64_t *word, enum table_data d, uint64_t value)
+{
+	*word = d == TABLE_BYTES_IN_CNT || d == TABLE_BYTES_OUT_CNT ? value : (uint32_t)value;
+}
+
 /* The rate that goes with a counter; TABLE_N_DATA: none. */
 static enum table_data rate_with(enum table_data d)
 {
@@ -617,7 +628,7 @@ void table_count(struct table *t, struct table_entry *e, struct table_place p, i
 	pthread_mutex_lock(&s->lock);
 	use(t, s, e, now_ns);
 	if (stored && (n >= 0 || *word_of(t, e, p)))
-		*word_of(t, e, p) += (uint64_t)n;
+		keep(word_of(t, e, p), p.data, *word_of(t, e, p) + (uint64_t)n);
 	if (rated) {
 		struct table_rate *r = rate_of(t, e, rate);
 
@@ -635,7 +646,7 @@ void table_set(struct table *t, struct table_entry *e, struct table_place p, uin
 		return;
 	pthread_mutex_lock(&s->lock);
 	use(t, s, e, now_ns);
-	*word_of(t, e, p) = value;
+	keep(word_of(t, e, p), p.data, value);
 	pthread_mutex_unlock(&s->lock);
 }
 

@@ -94,7 +94,8 @@ void table_retain(struct table *t);
 void table_put(struct table *t);
 const struct table_def *table_def(const struct table *t);
 const char *table_name(const struct table *t);
-unsigned table_used(const struct table *t);
+/* Entries, without those whose time is over. Any thread. */
+unsigned table_used(struct table *t, uint64_t now_ns);
 
 /* ---- Any thread; now_ns is CLOCK_MONOTONIC ---- */
 

@@ -25,6 +25,8 @@ static const enum table_data order[TABLE_N_DATA] = {
     TABLE_GPC1_RATE,	TABLE_HTTP_FAIL_CNT, TABLE_HTTP_FAIL_RATE, TABLE_GPT, TABLE_GPC,	TABLE_GPC_RATE,
 };
 
+#define SERVER_KEY_BEFORE TABLE_HTTP_FAIL_CNT
+
 struct filter {
 	enum table_data data;
 	char op[3];
@@ -83,6 +85,10 @@ static bool read_filters(struct call *c, struct walk *w, size_t i)
 		const char *op = call_word(c, i + 1);
 		int d;
 
+		if (strncmp(c->word[i], "data.", 5) != 0) {
+			call_say(c, "Optional argument only supports \"data.<store_data_type>\" <operator> <value> and key <key>\n");
+			return false;
+		}
 		if (w->n_filters == FILTERS_MAX) {
 			call_say(c, "At most %d filters\n", FILTERS_MAX);
 			return false;
@@ -169,7 +175,7 @@ static struct table *find(struct call *c, struct table_def *ret_def)
 }
 
 /* The first one with a line "stick" that means this table; NULL: none has. */
-static const struct backend *sticks_to(const struct set *set, const struct table *t)
+static const struct backend *sticks_to(const struct set *set, struct table *t)
 {
 	const struct cfg_stick *stick;
 
@@ -215,12 +221,12 @@ static const char *type_name(enum sample_type type)
 	return type == SAMPLE_IPV4 ? "ip" : type == SAMPLE_IPV6 ? "ipv6" : sample_type_name(type);
 }
 
-static void show_head(struct call *c, const struct table *t)
+static void show_head(struct call *c, struct table *t)
 {
 	const struct table_def *def = table_def(t);
 
 	out_printf(c->out, "# table: %s, type: %s, size:%u, used:%u\n", table_name(t), type_name(def->type), def->size,
-		   table_used(t));
+		   table_used(t, c->now_ns));
 }
 
 /* What would break the line, or make two words of one, is written as "\ " or \xHH. */
@@ -251,6 +257,10 @@ static void show_key(struct out *o, const struct sample *key)
 	case SAMPLE_INT:
 		out_printf(o, "%lld", (long long)key->number);
 		break;
+	case SAMPLE_BIN:
+		for (size_t i = 0; i < key->text.len; i++)
+			out_printf(o, "%02X", (unsigned char)key->text.at[i]);
+		break;
 	default:
 		show_text(o, key->text);
 	}
@@ -277,6 +287,8 @@ static void show_row(struct walk *w, const struct table_row *row)
 	for (unsigned i = 0; i < TABLE_N_DATA; i++) {
 		enum table_data d = order[i];
 
+		if (d == SERVER_KEY_BEFORE && w->sticks)
+			out_printf(o, " server_key=%s", server_of_id(w->sticks, row->value[TABLE_SERVER_ID]));
 		if (!(w->def.stored >> d & 1u))
 			continue;
 		for (unsigned k = 0; k < w->def.n_elements[d]; k++)
@@ -288,8 +300,6 @@ static void show_row(struct walk *w, const struct table_row *row)
 			out_printf(o, "(%llu)", (unsigned long long)(w->def.period_ns[d] / MS));
 		out_printf(o, "=%llu", (unsigned long long)row->value[d]);
 	}
-	if (w->sticks)
-		out_printf(o, " server_key=%s", server_of_id(w->sticks, row->value[TABLE_SERVER_ID]));
 	out_text(o, "\n");
 }
 

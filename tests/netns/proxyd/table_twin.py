@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 
-from support import WAIT, Proxy, Server, ask_api, free_port, main, read_all, until
+from support import WAIT, Asked, Proxy, Server, ask_api, free_port, main, read_all, until
 
 HEAD = """
 global
@@ -471,6 +471,71 @@ frontend f
     with Proxy(binary, text) as p:
         assert ask(p, "/")[1] == "1 1 1 1 77 1 2 2 77 2 1 <> 2 1 77 0 1 1", ask(p, "/")
         assert ask(p, "/")[1] == "1 1 1 3 77 1 2 2 77 4 2 <> 2 1 77 0 2 2", ask(p, "/")
+
+
+FAULTS = """
+frontend f
+    bind 127.0.0.1:{port}
+    http-request track-sc0 path table t
+    http-request track-sc1 str(xy) table keys
+    http-request sc-set-gpt0(1) int(-3)
+    http-request return status 403 if { path /return }
+    http-request return status 500 if { path /return5 }
+    http-request deny deny_status 200 if { path /deny }
+    http-request deny deny_status 500 if { path /deny5 }
+    http-request tarpit if { path /tarpit }
+    http-request auth realm x if { path /auth }
+    http-response deny if { res.hdr(x-s) 200 } { var(txn.p) -m str /refused }
+    http-response return status 404 if { var(txn.p) -m str /changed }
+    http-request set-var(txn.p) path
+    timeout tarpit 10ms
+    default_backend b
+backend b
+    retries 0
+    server s 127.0.0.1:{server}
+backend t
+    stick-table type string size 100 store http_err_cnt,http_fail_cnt
+backend keys
+    stick-table type binary len 4 size 100 store gpt0,gpc0,http_fail_cnt
+    stick match path
+"""
+
+
+def test_errors_are_clients_and_failures_are_servers(binary):
+    """Whatever a rule answers besides. A key's bytes are shown in hex, behind the data that HAProxy has had longer."""
+
+    def web(_, c):
+        status = c.recv(4096).split(b" ")[1][1:4]
+        c.sendall(b"HTTP/1.1 %s X\r\nX-S: %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % (status, status) if status.isdigit() else b"HTTP/1.1 200 X\r\nX-S: 200\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" if status != b"non" else b"")
+
+    server = Server(web)
+    with Asked(binary, config(FAULTS, server=server.port)) as p:
+        counted = {"/return": "00", "/return5": "00", "/deny": "10", "/deny5": "10", "/tarpit": "10", "/auth": "10", "/404": "10", "/500": "01",
+                   "/501": "00", "/none": "01", "/refused": "00", "/changed": "00"}
+        for path in counted:
+            ask(p.proxy, path)
+        shown = lambda: {k: a + b for k, a, b in re.findall(r"key=(\S+) use=0 .*http_err_cnt=(\d+) http_fail_cnt=(\d+)", p.ask("show table t"))}
+        until("all are over", lambda: len(shown()) == len(counted))
+        assert shown() == counted, shown()
+        assert re.search(r"key=78790000 use=0 exp=0 server_id=0 gpt0=4294967293 gpc0=0 server_key=- http_fail_cnt=2$", p.ask("show table keys")), p.ask("show table keys")
+
+
+MISSING = """
+frontend f
+    bind 127.0.0.1:{port}
+    http-request track-sc0 src table t
+    http-request return status 200 content-type text/plain lf-string "%[sc0_trackers] %[sc0_trackers(other)] %[sc0_tracked(other)] <%[sc0_conn_cnt]> <%[sc0_inc_gpc0]> <%[sc0_inc_gpc0(other)]> %[src,in_table(other)] %[src,table_conn_cnt(other)] <%[req.hdr(x-ip),table_gpc0(t)]>"
+backend t
+    stick-table type ip size 100 store http_req_cnt
+backend other
+    stick-table type ip size 100 store gpc0
+"""
+
+
+def test_of_a_key_that_is_not_there_all_is_0(binary):
+    """Also what the table does not store; increments tell 0 of what is not stored, and make no entry in another table."""
+    with Proxy(binary, config(MISSING)) as p:
+        assert ask(p, "/", "X-Ip: none")[1] == "1 0 1 <> <0> <0> 0 0 <>", ask(p, "/", "X-Ip: none")
 
 
 def test_tables_of_peers_sections_are_known_by_both_names(binary):

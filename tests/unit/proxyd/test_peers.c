@@ -218,7 +218,7 @@ static void who_asks_is_told_all(void **state)
 		assert_int_equal(pass(&a, &b, 4096), 0);
 	}
 	assert_true(b.shares.knows_all);
-	assert_int_equal(table_used(b.share[0].table), 500);
+	assert_int_equal(table_used(b.share[0].table, 0), 500);
 	assert_int_equal(value(&b, 0, "key499", table_at(TABLE_GPC0)), 7);
 	end(&a);
 	end(&b);
@@ -232,7 +232,7 @@ static void tables_with_other_keys_are_left(void **state)
 	begin(&b, "b", 21);
 	change(&a, 0, "key");
 	assert_int_equal(pass(&a, &b, 4096), 0);
-	assert_int_equal(table_used(b.share[0].table), 0);
+	assert_int_equal(table_used(b.share[0].table, 0), 0);
 	end(&a);
 	end(&b);
 }

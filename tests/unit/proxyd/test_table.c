@@ -67,12 +67,12 @@ static void a_table_has_its_size_and_no_more(void **state)
 
 	for (int i = 0; i < 1000; i++)
 		count(t, i, SECOND);
-	assert_int_equal(table_used(t), 100);
+	assert_int_equal(table_used(t, 0), 100);
 	assert_int_equal(read_of(t, 999, TABLE_GPC0, SECOND), 1);
 	assert_int_equal(read_of(t, 899, TABLE_GPC0, SECOND), UINT64_MAX);
 	for (int i = 0; i < 10; i++)
 		count(full, i, SECOND);
-	assert_int_equal(table_used(full), 3);
+	assert_int_equal(table_used(full, 0), 3);
 	assert_int_equal(read_of(full, 0, TABLE_GPC0, SECOND), 1);
 	assert_int_equal(read_of(full, 9, TABLE_GPC0, SECOND), UINT64_MAX);
 	table_put(t);

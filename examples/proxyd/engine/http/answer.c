@@ -253,6 +253,8 @@ static void parse(struct worker *w, struct exchange *x, uint32_t len)
 				return;
 			exchange_answered(x);
 			count_answer(w, x->seeker.server, m->status);
+			x->was_answered = true;
+			http_count_status(w, x, m->status);
 			exchange_take_answer(w, x, at, (uint32_t)head, len);
 			return;
 		}

@@ -144,6 +144,7 @@ struct exchange {
 	bool repeatable; /* may be sent again on another connection */
 	bool retryable;	 /* may be sent again as retry-on says: no answer has begun */
 	bool no_retry;	 /* a rule says: never */
+	bool was_answered; /* by its server, whatever becomes of that */
 	bool server_broke; /* its connection ended with an error */
 	const char *own; /* the control thread answers it, or did: its name in the log; else NULL */
 	struct http_msg *head; /* the request, while it stands in the worker's buffer; else NULL */
@@ -605,6 +606,9 @@ bool http_hash_key(struct worker *w, struct exchange *x, struct http_msg *m);
 
 /* unique-id-header. 0 or -ENOSPC. */
 int http_add_unique_id(const struct exchange *x, struct http_msg *m);
+
+/* In the tables that track the client: what the server's answer of this status tells of it, or of the server. */
+void http_count_status(struct worker *w, const struct exchange *x, unsigned status);
 
 /* The variables of an exchange; all of a client's. */
 void http_rules_end(struct worker *w, struct client *c, const struct exchange *x);

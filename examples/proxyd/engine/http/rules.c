@@ -232,6 +232,20 @@ static void keep_cookie(struct exchange *x, struct run *r)
 		capture_cookie(r->captures, slots, CAPTURE_REQUEST, r->request);
 }
 
+static void count_in_tables(struct worker *w, const struct exchange *x, enum table_data what)
+{
+	if (x->client->store)
+		track_count(x->client->store->track, what, 1, w->now_ns);
+}
+
+void http_count_status(struct worker *w, const struct exchange *x, unsigned status)
+{
+	if (status >= 400 && status < 500)
+		count_in_tables(w, x, TABLE_HTTP_ERR_CNT);
+	else if (status >= 500 && status != 501 && status != 505)
+		count_in_tables(w, x, TABLE_HTTP_FAIL_CNT);
+}
+
 /* True: the message goes on. */
 static bool obey(struct worker *w, struct exchange *x, const struct verdict *v, struct run *r,
 		 char phase)
@@ -251,8 +265,10 @@ static bool obey(struct worker *w, struct exchange *x, const struct verdict *v, 
 	case VERDICT_ALLOW:
 		return true;
 	case VERDICT_DENY:
-		if (phase == 'R')
+		if (phase == 'R') {
 			keep_cookie(x, r);
+			count_in_tables(w, x, TABLE_HTTP_ERR_CNT);
+		}
 		if (v->answer)
 			reply(w, x, v, r);
 		else
@@ -260,6 +276,7 @@ static bool obey(struct worker *w, struct exchange *x, const struct verdict *v, 
 		return false;
 	case VERDICT_TARPIT:
 		keep_cookie(x, r);
+		count_in_tables(w, x, TABLE_HTTP_ERR_CNT);
 		tarpit(w, x, v, r);
 		return false;
 	case VERDICT_SILENT_DROP:
@@ -274,6 +291,8 @@ static bool obey(struct worker *w, struct exchange *x, const struct verdict *v, 
 		return false;
 	case VERDICT_REDIRECT:
 	case VERDICT_RETURN:
+		if (v->answer && v->answer->asks_name)
+			count_in_tables(w, x, TABLE_HTTP_ERR_CNT);
 		reply(w, x, v, r);
 		return false;
 	case VERDICT_METRICS:
@@ -665,9 +684,7 @@ void http_rules_end(struct worker *w, struct client *c, const struct exchange *x
 	if (track) {
 		track_count(track, TABLE_BYTES_IN_CNT, (int64_t)x->bytes_in, w->now_ns);
 		track_count(track, TABLE_BYTES_OUT_CNT, (int64_t)x->bytes, w->now_ns);
-		if (x->status >= 400 && x->status < 500)
-			track_count(track, TABLE_HTTP_ERR_CNT, 1, w->now_ns);
-		else if (x->status >= 500 && x->status != 501 && x->status != 505)
+		if (x->cause.phase == 'H' && !x->was_answered && strchr("SsP", x->cause.who)) /* no answer, or none that can be read */
 			track_count(track, TABLE_HTTP_FAIL_CNT, 1, w->now_ns);
 	}
 	if (c->store)

@@ -42,6 +42,7 @@ enum answer_kind {
 struct answer {
 	enum answer_kind kind;
 	unsigned status;
+	bool asks_name; /* who it is: "auth" */
 	struct text page;
 	const char *pages; /* the section http-errors where `page` is to be found */
 	const char *content_type; /* NULL: no content */

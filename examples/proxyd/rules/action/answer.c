@@ -297,6 +297,7 @@ bool read_auth(struct words *w, struct rule *rule)
 	}
 	strcpy(to, "\"");
 	a->kind = ANSWER_STANDARD;
+	a->asks_name = true;
 	a->status = (unsigned)rule->number;
 	a->n_headers = 1;
 	a->header[0].name = "WWW-Authenticate";

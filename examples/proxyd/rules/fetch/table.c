@@ -26,25 +26,27 @@ static bool give(struct table *t, struct table_entry *e, int what, struct table_
 
 	if (what & INCREASE)
 		table_count(t, e, p, 1, r->now_ns);
-	if (!table_read(t, e, p, r->now_ns, &value))
-		return false;
+	if (!table_read(t, e, p, r->now_ns, &value)) {
+		*ret = sample_int(0);
+		return what & (INCREASE | CLEAR);
+	}
 	if (what & CLEAR)
 		table_set(t, e, p, 0, r->now_ns);
 	*ret = sample_int((int64_t)(what & KBYTES ? value / 1024 : value));
 	return true;
 }
 
-/* Of a key that may not be there: 0. */
-static bool give_of_key(struct table *t, struct sample *key, int what, struct table_place p,
+/* Of a key that may not be there: 0, whatever the table stores. */
+static bool give_of_key(struct table *t, struct sample *key, bool make, int what, struct table_place p,
 			struct run *r, struct sample *ret)
 {
 	struct table_entry *e;
 	bool ok = true;
 
-	*ret = sample_int(0);
-	if (!table_has(t, p))
+	if (!sample_cast(key, table_def(t)->type, &r->scratch))
 		return false;
-	e = table_hold(t, key, what & INCREASE, r->now_ns, &r->scratch);
+	*ret = sample_int(0);
+	e = table_hold(t, key, make && what & INCREASE, r->now_ns, &r->scratch);
 	if (e) {
 		ok = give(t, e, what, p, r, ret);
 		table_release(t, e);
@@ -72,7 +74,7 @@ static bool tracked(const struct fetch *f, const struct expr_arg *arg, unsigned 
 	if (!other->table)
 		return false;
 	key = table_key(t->table, t->entry);
-	return give_of_key(other->table, &key, f->data, p, r, ret);
+	return give_of_key(other->table, &key, false, f->data, p, r, ret);
 }
 
 static bool is_tracked(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
@@ -84,16 +86,38 @@ static bool is_tracked(const struct fetch *f, const struct expr_arg *arg, unsign
 	return true;
 }
 
+/* Whether a key is there, or how many hold it. False: it is none of this table. */
+static bool find(struct table *t, struct sample *key, bool counts, struct run *r, struct sample *ret)
+{
+	struct table_entry *e;
+
+	if (!sample_cast(key, table_def(t)->type, &r->scratch))
+		return false;
+	e = table_hold(t, key, false, r->now_ns, &r->scratch);
+	*ret = !counts ? sample_bool(e) : sample_int(e ? table_holders(t, e) - 1 : 0);
+	if (e)
+		table_release(t, e);
+	return true;
+}
+
 static bool trackers(const struct fetch *f, const struct expr_arg *arg, unsigned n_args,
 		     struct run *r, struct fetch_step *step, struct sample *ret)
 {
 	unsigned slot = f->data ? (unsigned)f->data - 1 : (unsigned)arg[0].number;
 	const struct track *t = r->track && slot < TRACK_MAX ? &r->track[slot] : NULL;
 
+	const unsigned at = f->data ? 0 : 1;
+	const struct table_ref *other = n_args > at ? arg[at].object : NULL;
+	struct sample key;
+
 	if (!t || !t->entry)
 		return false;
-	*ret = sample_int(table_holders(t->table, t->entry));
-	return true;
+	if (!other || other->table == t->table) {
+		*ret = sample_int(table_holders(t->table, t->entry));
+		return true;
+	}
+	key = table_key(t->table, t->entry);
+	return other->table && find(other->table, &key, true, r, ret);
 }
 
 /* src_X([table]) */
@@ -105,7 +129,7 @@ static bool of_source(const struct fetch *f, const struct expr_arg *arg, unsigne
 
 	if (!ref->table || (key.type != SAMPLE_IPV4 && key.type != SAMPLE_IPV6))
 		return false;
-	return give_of_key(ref->table, &key, f->data, place_of(f->data, arg), r, ret);
+	return give_of_key(ref->table, &key, true, f->data, place_of(f->data, arg), r, ret);
 }
 
 static bool fill(const struct fetch *f, const struct expr_arg *arg, unsigned n_args, struct run *r,
@@ -115,8 +139,8 @@ static bool fill(const struct fetch *f, const struct expr_arg *arg, unsigned n_a
 
 	if (!ref->table)
 		return false;
-	*ret = sample_int(f->data ? table_def(ref->table)->size - table_used(ref->table)
-				  : table_used(ref->table));
+	*ret = sample_int(f->data ? table_def(ref->table)->size - table_used(ref->table, r->now_ns)
+				  : table_used(ref->table, r->now_ns));
 	return true;
 }
 
@@ -186,24 +210,16 @@ static bool of_key(const struct conv *c, const struct expr_arg *arg, unsigned n_
 	const struct table_ref *ref = arg[c->data & ELEMENT ? 1 : 0].object;
 	struct sample key = *s;
 
-	return ref->table && give_of_key(ref->table, &key, c->data, place_of(c->data, arg), r, s);
+	return ref->table && give_of_key(ref->table, &key, true, c->data, place_of(c->data, arg), r, s);
 }
 
 static bool in_table(const struct conv *c, const struct expr_arg *arg, unsigned n_args,
 		     struct run *r, struct sample *s)
 {
 	const struct table_ref *ref = arg[0].object;
-	struct table_entry *e;
+	struct sample key = *s;
 
-	if (!ref->table)
-		return false;
-	e = table_hold(ref->table, s, false, r->now_ns, &r->scratch);
-	*s = c->data && e ? sample_int(table_holders(ref->table, e) - 1)
-	     : c->data	  ? sample_int(0)
-			  : sample_bool(e);
-	if (e)
-		table_release(ref->table, e);
-	return true;
+	return ref->table && find(ref->table, &key, c->data, r, s);
 }
 
 /* table_expire, table_idle (table[,milliseconds]): the time an entry has left, or was not used */
@@ -279,15 +295,15 @@ const struct fetch fetches_table[] = {
     ARRAYS(OF_SLOT_ARRAY),
     COUNTERS(OF_SOURCE),
     ARRAYS(OF_SOURCE_ARRAY),
-    {"sc0_tracked", "", SAMPLE_BOOL, 0, is_tracked, 1, NULL},
-    {"sc0_trackers", "", SAMPLE_INT, 0, trackers, 1, NULL},
+    {"sc0_tracked", "S", SAMPLE_BOOL, 0, is_tracked, 1, check_other},
+    {"sc0_trackers", "S", SAMPLE_INT, 0, trackers, 1, check_other},
     {"sc1_clr_gpc", "iS", SAMPLE_INT, 0, tracked, TABLE_GPC | CLEAR | ELEMENT | SLOT(1), check_element_other}, /* HAProxy has it of this slot alone */
-    {"sc1_tracked", "", SAMPLE_BOOL, 0, is_tracked, 2, NULL},
-    {"sc1_trackers", "", SAMPLE_INT, 0, trackers, 2, NULL},
-    {"sc2_tracked", "", SAMPLE_BOOL, 0, is_tracked, 3, NULL},
-    {"sc2_trackers", "", SAMPLE_INT, 0, trackers, 3, NULL},
-    {"sc_tracked", "i", SAMPLE_BOOL, 0, is_tracked, 0, check_slot},
-    {"sc_trackers", "i", SAMPLE_INT, 0, trackers, 0, check_slot},
+    {"sc1_tracked", "S", SAMPLE_BOOL, 0, is_tracked, 2, check_other},
+    {"sc1_trackers", "S", SAMPLE_INT, 0, trackers, 2, check_other},
+    {"sc2_tracked", "S", SAMPLE_BOOL, 0, is_tracked, 3, check_other},
+    {"sc2_trackers", "S", SAMPLE_INT, 0, trackers, 3, check_other},
+    {"sc_tracked", "iS", SAMPLE_BOOL, 0, is_tracked, 0, check_slot},
+    {"sc_trackers", "iS", SAMPLE_INT, 0, trackers, 0, check_slot},
     {"src_updt_conn_cnt", "S", SAMPLE_INT, 0, of_source, TABLE_CONN_CNT | INCREASE, check_table},
     {"table_avl", "S", SAMPLE_INT, 0, fill, 1, check_table},
     {"table_cnt", "S", SAMPLE_INT, 0, fill, 0, check_table},
