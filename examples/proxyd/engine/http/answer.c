@@ -174,7 +174,8 @@ void exchange_take_answer(struct worker *w, struct exchange *x, uint32_t at, uin
 	h->early_len = rest;
 	if (!http_response_rules(w, x, m))
 		return;
-	if (http_cookie_give(x, m) < 0 || (x->compresses && compress_begin(w, x, m) < 0)) {
+	if (http_cookie_give(x, m) < 0 || (x->compresses && compress_begin(w, x, m) < 0) ||
+	    (m->framing == HTTP_BODY_TUNNEL && client_is_stream(x->client))) { /* rules asked for it; a stream has no socket to give */
 		exchange_fail(w, x, 502, 'P', 'H');
 		return;
 	}
