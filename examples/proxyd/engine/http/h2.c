@@ -254,6 +254,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	(void)flags;
 	if (!s)
 		return 0;
+	if (!h2_head_expect(&h2->head, name_len, value_len))
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* RST_STREAM, and the rest of the list is skipped */
 	ok = begins_request(frame) ? h2_head_field(&h2->head, (const char *)name, name_len, (const char *)value, value_len)
 				   : add_trailer(s, name, name_len, value, value_len);
 	return ok ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #define USUAL_CAP 1024u
+#define LIST_MAX 4u	/* times what a head may have: a request that is too long is answered, one that is endless is not */
+#define FIELD_COST 32u /* RFC 9113, section 6.5.2 */
 
 static const char *const pseudo_names[H2_PSEUDO_COUNT_] = {
     [H2_METHOD] = ":method", [H2_SCHEME] = ":scheme", [H2_AUTHORITY] = ":authority", [H2_PATH] = ":path"};
@@ -142,6 +144,13 @@ static bool add_cookie(struct h2_head *h, const char *value, size_t len)
 static bool is_line(const char *text, size_t len)
 {
 	return !memchr(text, '\r', len) && !memchr(text, '\n', len) && !memchr(text, '\0', len);
+}
+
+/* A byte is enough for a field that the table has (RFC 7541, section 6.1), of 4 KiB perhaps, and each is looked at. */
+bool h2_head_expect(struct h2_head *h, size_t name_len, size_t value_len)
+{
+	h->came += name_len + value_len + FIELD_COST;
+	return h->came <= (uint64_t)LIST_MAX * h->max;
 }
 
 bool h2_head_field(struct h2_head *h, const char *name, size_t name_len, const char *value, size_t value_len)

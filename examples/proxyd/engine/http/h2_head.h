@@ -23,6 +23,7 @@ struct h2_head {
 	char *text; /* our own: what the pseudo-header fields say, then the head from `start` on */
 	uint32_t len, cap;
 	uint32_t max; /* bytes of the head; what is longer is cut there */
+	uint64_t came; /* bytes of fields, as SETTINGS_MAX_HEADER_LIST_SIZE counts them */
 	struct http_span pseudo[H2_PSEUDO_COUNT_];
 	uint32_t start;	     /* 0: only pseudo-header fields came */
 	uint32_t cookie_end; /* of the line `cookie`: it is one, however many fields there were; 0: none */
@@ -32,6 +33,9 @@ struct h2_head {
 
 /* `max`: bytes of the head. */
 void h2_head_begin(struct h2_head *h, uint32_t max);
+
+/* A field comes, be it of a head or of trailers. False: so long a list is not worth reading to its end. */
+bool h2_head_expect(struct h2_head *h, size_t name_len, size_t value_len);
 
 /* The next field. False: no memory. */
 bool h2_head_field(struct h2_head *h, const char *name, size_t name_len, const char *value, size_t value_len);
