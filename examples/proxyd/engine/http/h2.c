@@ -489,10 +489,6 @@ bool h2_begin(struct worker *w, struct client *c, const char *first, size_t len)
 		free(h2);
 		return false;
 	}
-	if (c->own) { /* a client of HTTP/1.1 that went on so has none */
-		c->own->owner = NULL;
-		link_close(w, c->own);
-	}
 	c->h2 = h2;
 	c->speaks_h2 = true;
 	count_h2(w, c->frontend, COUNT_H2_CONNECTIONS);

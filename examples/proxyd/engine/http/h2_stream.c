@@ -206,9 +206,9 @@ static ssize_t take_head(struct h2_stream *s, const char *data, size_t len)
 	int e;
 
 	h1_begin(m, (char *)(uintptr_t)data, 0, 0); /* a buffer of ours: what is folded may be unfolded there */
-	m->head_max = HTTP_HEAD_MAX;
-	m->fields_max = HTTP_FIELDS_MAX;
-	m->lenient = true; /* it was judged when it came */
+	m->head_max = UINT32_MAX; /* it was judged when it came, and rules may have added to it */
+	m->fields_max = HTTP_FIELDS_MAX + HTTP_FIELDS_ADDED_MAX;
+	m->lenient = true;
 	head = h1_response(m, 0, (uint32_t)len, x ? x->method : HTTP_METHOD_GET, false);
 	n = head > 0 ? list_fields(h, m, status) : -1;
 	if (n < 0)
