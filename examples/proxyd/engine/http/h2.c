@@ -12,6 +12,7 @@
 #include "engine/rule_store.h"
 
 #define FRAME_HEAD 9u
+#define HEAD_SENT_MAX (4 * HTTP_HEAD_MAX) /* more than any has: what is longer nghttp2 drops without a word */
 #define FLUSHES 4u /* send() of one connection in a turn */
 
 /* ---- What is to be done when nghttp2 has returned ---- */
@@ -427,6 +428,7 @@ static int session_new(struct h2 *h2)
 	if (!e) {
 		nghttp2_option_set_no_auto_window_update(option, 1); /* what nobody reads is not replaced */
 		nghttp2_option_set_no_closed_streams(option, 1);
+		nghttp2_option_set_max_send_header_block_length(option, HEAD_SENT_MAX);
 		nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1); /* some send it; it goes, as of HTTP/1 */
 		nghttp2_session_callbacks_set_on_begin_headers_callback(on, on_begin_headers);
 		nghttp2_session_callbacks_set_on_header_callback(on, on_header);
