@@ -245,7 +245,10 @@ static void wait_until_ready(struct kernel *k, const struct ha_net_address *a, s
 			usleep(200);
 }
 
-/* A host or an interface without IPv6, which an administrator may want: the instance does without this address, as in keepalived. */
+/*
+ * A host or an interface without IPv6 from the start, which an administrator may want: the instance does without this address, as in
+ * keepalived. One that loses it is ill: another node may have it still.
+ */
 static bool does_without(struct kernel *k, const struct conf_instance *i, const struct ha_net_address *a, int error)
 {
 	bool lacks = a->ip.family == AF_INET6 && (error == -EACCES || error == -EOPNOTSUPP || error == -EAFNOSUPPORT);
@@ -253,11 +256,14 @@ static bool does_without(struct kernel *k, const struct conf_instance *i, const 
 
 	for (size_t n = 0; n < k->n_watched && !w; n++)
 		w = k->watched[n].link.ifindex == a->ifindex ? &k->watched[n] : NULL;
-	if (w && lacks && !w->lacks_ipv6)
+	if (!w || a->ip.family != AF_INET6)
+		return false;
+	w->had_ipv6 |= error >= 0;
+	if (!lacks || w->had_ipv6)
+		return false;
+	if (!w->lacks_ipv6)
 		log_warn("(%s) %s has no IPv6: it goes without its IPv6 addresses there", i->name, w->name);
-	if (w && a->ip.family == AF_INET6)
-		w->lacks_ipv6 = lacks;
-	return lacks;
+	return w->lacks_ipv6 = true;
 }
 
 /* Of ours or of the kernel's: there may be some in a moment. */

@@ -23,6 +23,7 @@ struct watched {
 	int error;		   /* of a macvlan, as was said; 0: it could be made */
 	bool lacks_settings;	   /* of a macvlan: it was said */
 	bool lacks_ipv6;	   /* likewise, of any */
+	bool had_ipv6;		   /* an IPv6 address could be set there once */
 	uint32_t right_ifindex;	   /* of a macvlan, when it was looked at last and right */
 	uint32_t alias_parent;	   /* likewise, on which interface; 0: it was never there */
 	char alias[HA_NET_ALIAS_SIZE]; /* likewise: what it knew */
