@@ -29,7 +29,7 @@ void exchange_answer(struct worker *w, struct exchange *x, unsigned status, cons
 		return;
 	}
 	x->status = status;
-	x->cause = (struct conn_end_cause){'L', 'R'};
+	x->cause = (struct conn_end_cause){'L', x->seeker.server ? 'C' : 'R'}; /* a server's "redir", or our own */
 	x->client_keeps = goes_on;
 	x->link_keeps = false;
 	x->down.done = true;

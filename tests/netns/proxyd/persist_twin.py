@@ -374,6 +374,8 @@ def test_a_server_that_redirects(binary):
             s.sendall(b"POST /redir HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
             assert read_all(s).startswith(b"HTTP/1.1 200 ")
         assert servers["a"].count == 1
+        until("all is logged", lambda: p.text().count(" /redir") + p.text().count("http://h/redir") == 4)
+        assert p.text().count(" 302 ") == p.text().count(" - - LC-- ") == 3, p.text()
 
 
 if __name__ == "__main__":
