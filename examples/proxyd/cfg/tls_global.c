@@ -46,7 +46,7 @@ void kw_tls_number(struct reader *r, size_t first, const void *data)
 	uint64_t ns;
 
 	if (!strcmp(word, "tune.ssl.cachesize"))
-		read_number(r, first, word, 0, 10000000, &g->cache_size);
+		g->all.no_cache = read_number(r, first, word, 0, 10000000, &g->cache_size) && !g->cache_size;
 	else if (!strcmp(word, "tune.ssl.capture-buffer-size") || !strcmp(word, "tune.ssl.capture-cipherlist-size"))
 		read_number(r, first, word, 0, 16384, &g->all.capture_bytes);
 	else if (!strcmp(word, "tune.ssl.ssl-ctx-cache-size")) {

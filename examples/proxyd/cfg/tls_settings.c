@@ -41,6 +41,8 @@ void tls_settings_inherit(struct tls_settings *s, const struct tls_settings *fro
 		s->ciphersuites = from->ciphersuites;
 	if (!s->curves)
 		s->curves = from->curves;
+	if (!s->ecdhe)
+		s->ecdhe = from->ecdhe;
 	if (!s->alpn)
 		s->alpn = from->alpn;
 	if (!s->ca_file)

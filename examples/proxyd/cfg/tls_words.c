@@ -61,7 +61,7 @@ static bool set_text(struct tls_settings *s, const char *word, const char *value
 	    {"ciphersuites", &s->ciphersuites},
 	    {"crl-file", &s->crl_file},
 	    {"curves", &s->curves},
-	    {"ecdhe", &s->curves},
+	    {"ecdhe", &s->ecdhe},
 	    {"tls-ticket-keys", &s->ticket_keys},
 	};
 

@@ -363,7 +363,7 @@ SSL_CTX *tls_context_new(const struct tls_settings *s, const struct tls_globals 
 		goto failed;
 	*ret_why = "OpenSSL does not know one of these curves; \"openssl ecparam -list_curves\" "
 		   "lists them";
-	if (s->curves && !SSL_CTX_set1_curves_list(ctx, s->curves))
+	if (tls_curves(s) && !SSL_CTX_set1_curves_list(ctx, tls_curves(s)))
 		goto failed;
 	if (!is_server || use_dh(ctx, g, ret_why))
 		return ctx;

@@ -50,7 +50,7 @@ static bool use_settings(SSL *ssl, const struct tls_settings *from, const struct
 	if (s == from)
 		return true;
 	SSL_set_verify(ssl, tls_verify_mode(s->verify), NULL);
-	return !s->curves || SSL_set1_groups_list(ssl, s->curves);
+	return !tls_curves(s) || SSL_set1_groups_list(ssl, tls_curves(s));
 }
 
 static int on_hello(SSL *ssl, int *alert, void *arg)
@@ -180,7 +180,7 @@ static SSL_CTX *make_context(struct front_worker *w, struct terms *t)
 	if (!ctx)
 		return NULL;
 	SSL_CTX_set_client_hello_cb(ctx, on_hello, w);
-	if (use_terms(ctx, t, w->index) && tls_session_use(ctx, f->keys))
+	if (use_terms(ctx, t, w->index) && tls_session_use(ctx, f->keys, f->globals.no_cache))
 		return ctx;
 	SSL_CTX_free(ctx);
 	return NULL;

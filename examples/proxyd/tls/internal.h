@@ -123,6 +123,12 @@ void tls_trust_free(struct tls_trust *t);
 bool tls_trust_uses(const struct tls_trust *t, enum tls_kind kind, const char *file);
 
 /* A context with all but certificates and authorities. NULL: *ret_why. */
+/* Of groups for the key exchange; NULL: as OpenSSL has them. */
+static inline const char *tls_curves(const struct tls_settings *s)
+{
+	return s->curves ? s->curves : s->ecdhe;
+}
+
 SSL_CTX *tls_context_new(const struct tls_settings *s, const struct tls_globals *g, bool is_server,
 			 const char **ret_why);
 bool tls_context_trust(SSL_CTX *ctx, struct tls_trust *t, unsigned worker);
@@ -163,7 +169,7 @@ int tls_ticket_keys_with(const struct tls_ticket_keys *k, const char *line, stru
 /* False: there are not so many. */
 bool tls_ticket_keys_text(const struct tls_ticket_keys *k, unsigned i, char ret[TLS_TICKET_KEY_TEXT]);
 
-/* Tickets and the cache of sessions, both shared by all workers. */
-bool tls_session_use(SSL_CTX *ctx, const struct tls_ticket_keys *k);
+/* Tickets, and unless `no_cache` the cache of sessions, both shared by all workers. */
+bool tls_session_use(SSL_CTX *ctx, const struct tls_ticket_keys *k, bool no_cache);
 
 #endif

@@ -354,10 +354,10 @@ static void on_remove(SSL_CTX *ctx, SSL_SESSION *s)
 		pthread_mutex_unlock(&p->lock);
 }
 
-bool tls_session_use(SSL_CTX *ctx, const struct tls_ticket_keys *k)
+bool tls_session_use(SSL_CTX *ctx, const struct tls_ticket_keys *k, bool no_cache)
 {
 	tls_session_cache(0);
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_SERVER | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_set_session_cache_mode(ctx, no_cache ? SSL_SESS_CACHE_OFF : SSL_SESS_CACHE_SERVER | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(ctx, on_new);
 	SSL_CTX_sess_set_get_cb(ctx, on_get);
 	SSL_CTX_sess_set_remove_cb(ctx, on_remove);

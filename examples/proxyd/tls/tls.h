@@ -52,6 +52,7 @@ struct tls_settings {
 	const char *ca_verify_file; /* issuers to check with that are not told to clients */
 	const char *crl_file;
 	const char *ciphers, *ciphersuites, *curves; /* as OpenSSL writes them */
+	const char *ecdhe;	 /* a curve for who names no `curves` */
 	const char *alpn;	 /* "http/1.1,h2", without what is not offered */
 	const char *ticket_keys; /* a file */
 	uint16_t min_version, max_version;
@@ -63,6 +64,7 @@ struct tls_settings {
 
 /* What holds for all. */
 struct tls_globals {
+	bool no_cache;	     /* of sessions, for clients without tickets */
 	unsigned max_record; /* bytes of plain text; 0: 16384 */
 	unsigned lifetime_s; /* of a session */
 	unsigned dh_bits;    /* of tune.ssl.default-dh-param */

@@ -232,6 +232,14 @@ def test_a_version_must_be_left(binary):
         assert r.returncode and f"none.cfg:{7 + text.count(chr(10))}" in r.stderr, (text, r.stderr)
 
 
+def test_curves_are_more_than_ecdhe(binary):
+    server, c = Server(show_headers), context()
+    c.set_ecdh_curve("secp384r1")
+    for words, fit in (("ecdhe secp384r1", True), ("ecdhe secp384r1 curves X25519", False), ("curves X25519 ecdhe secp384r1", False)):
+        with Proxy(binary, http(f"crt {AUTHORITY.default} {words}", server)) as p:
+            assert fails(p.port, ctx=c) is not fit, words
+
+
 def test_alpn_is_answered(binary):
     server = Server(show_headers)
     with Proxy(binary, http(f"crt {AUTHORITY.default} alpn http/1.1,http/1.0", server)) as p:
@@ -301,6 +309,16 @@ def test_sessions_are_taken_up_by_any_thread(binary):
             assert resumed == ["x-resumed:0"] + ["x-resumed:1"] * 5, (high, words, resumed)
             # a client uses a session of TLS 1.3 once: each connection brings the next
             assert len(ids) == (6 if high == ssl.TLSVersion.TLSv1_3 else 1), (high, words)
+    ctx = context(high=ssl.TLSVersion.TLSv1_2)
+    for words, taken in (("no-tls-tickets", "x-resumed:0"), ("", "x-resumed:1")):  # without a cache tickets are left
+        text = http(f"crt {AUTHORITY.default} {words}", server, tell).replace("global\n", "global\n    tune.ssl.cachesize 0\n")
+        with Proxy(binary, text) as p:
+            with connect(p.port, "default.example", ctx) as s:
+                get(s)
+                session = s.session
+            assert bool(session.id) is (not words), words
+            with connect(p.port, "default.example", ctx, session) as s:
+                assert get(s)[1] == taken, words
 
 
 def staple(cert):
