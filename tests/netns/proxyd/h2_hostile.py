@@ -267,7 +267,7 @@ def test_resets_of_what_was_asked_leave_nothing(binary):
 
 
 def test_streams_have_a_limit(binary):
-    slow = Web(wait=0.3)
+    slow = Web(wait=0.1)
     with proxy(binary, slow) as p, connect(p.port) as c:
         c.sendall(b"".join(get(i) for i in range(1, 301, 2)))
         peer = Peer(c)
@@ -292,7 +292,7 @@ def test_a_window_that_resets_took_is_given_back(binary):
 def test_answers_that_are_not_taken_end(binary):
     """The first window is 0, and stays so."""
     large = Web(b"HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n" + b"z" * 20000000)
-    with proxy(binary, large, "timeout client 500ms") as p:
+    with proxy(binary, large, "timeout client 300ms") as p:
         with connect(p.port, PREFACE + settings(window=0)) as c:
             c.sendall(b"".join(get(i) for i in range(1, 21, 2)))
             peer, memory = Peer(c), rss(p)
@@ -310,7 +310,7 @@ def test_downloads_that_nobody_reads_are_held_back(binary):
         memory = rss(p)
         with connect(p.port, PREFACE + settings(window=0x7FFFFFFF) + window(0, 0x7FFF0000 - 65535)) as c:
             c.sendall(b"".join(get(i) for i in range(1, 201, 2)))
-            time.sleep(0.7)
+            time.sleep(0.5)
             assert memory is None or rss(p) - memory < 12 << 20, rss(p) - memory
             peer = Peer(c)
             assert all(peer.answer(i).body == body for i in range(1, 201, 2))  # it is read again

@@ -28,8 +28,8 @@ defaults
     mode http
     log global
     timeout connect 200ms
-    timeout client 700ms
-    timeout server 700ms
+    timeout client 500ms
+    timeout server 500ms
 http-errors e
     errorfile 404 PAGE
 userlist u
@@ -40,7 +40,7 @@ PAGE = "HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy"
 COUNTED = (
     "stot hrsp_1xx hrsp_2xx hrsp_3xx hrsp_4xx hrsp_5xx hrsp_other dreq dresp ereq econ eresp wredis cli_abrt srv_abrt intercepted lbtot "
     "scur conn_tot req_tot").split()
-LAST = 2.0  # seconds until a client that nothing happened to goes
+LAST = 1.5  # seconds until a client that nothing happened to goes
 EARLY = "early"  # the server does not wait for the body
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
@@ -150,7 +150,7 @@ CASES = {
     "who is let in": case("http-request auth unless { http_auth(u) }", client=[get(more=[("authorization", "Basic bWU6cHc=")])]),
     "a body that rules wait for": case("http-request wait-for-body time 500ms\nhttp-request set-header x-body %[req.body]", "", [PART, 0.2, data(1, b"cde")]),
     "a body that rules wait for in vain": case("http-request wait-for-body time 300ms", "", [PART]),
-    "a body that is kept": case("option http-buffer-request\ntimeout http-request 700ms", "", [PART]),
+    "a body that is kept": case("option http-buffer-request\ntimeout http-request 500ms", "", [PART]),
     "a body that came with its head": case("http-request set-header x %[req.body]", client=[post(1, b"hello", more=[("content-length", "5")])]),
     "a large body that is kept": case("", "option http-buffer-request", [post(1, *[b"x" * 7000] * 3, b"y" * 3000)]),
     "a large body with trailers that is kept": case(
@@ -327,7 +327,7 @@ def talk(port, script, tls):
 
 
 def outcomes(binary, authority):
-    got = [[] for _ in CASES]
+    got, texts = [[] for _ in CASES], [c[0] for c in CASES.values()]
     servers = [None if c[3] is None else Server(scripted(c[3], g)) for c, g in zip(CASES.values(), got)]
     text, ports = TEXT, [free_port() for _ in CASES]
     for i, (front, back, _, _, bind) in enumerate(CASES.values()):
@@ -346,6 +346,8 @@ def outcomes(binary, authority):
             rows = list(csv.DictReader(io.StringIO(a.ask("show stat")[2:])))
             for i in range(len(CASES)):
                 counters = {f"{r['svname']} {n}": r[n] for r in rows if r["pxname"] in (f"f{i}", f"b{i}") for n in COUNTED}
+                if "conn_cur" in texts[i]:
+                    counters["its table"] = [re.findall(r"conn_cur=\d+", a.ask(f"show table {name}{i}")) for name in "fb"]
                 yield talks[i], sorted(got[i], key=repr), logged(i), counters
     for s in servers:
         if s:
