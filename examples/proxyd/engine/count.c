@@ -210,9 +210,9 @@ void count_exchange(struct worker *w, const struct frontend *f, struct tally *li
 					     ms(x->connected_ns, x->answered_ns), ms(x->began_ns, w->now_ns)};
 
 	add_bytes(front, in, out);
-	if (x->client && client_is_stream(x->client)) {
-		counter_add(&front->n[COUNT_H2_BYTES_IN], in);
-		counter_add(&front->n[COUNT_H2_BYTES_OUT], out);
+	if (x->client && client_is_stream(x->client)) { /* all of them: option contstats has counted some before */
+		counter_add(&front->n[COUNT_H2_BYTES_IN], x->bytes_in);
+		counter_add(&front->n[COUNT_H2_BYTES_OUT], x->bytes);
 	}
 	if (listener)
 		add_bytes(counters_of(listener, w->index), in, out);

@@ -207,6 +207,8 @@ bool tally_clear(struct tally *t, bool all)
 		return false;
 	/* Sums are not set back, since workers add to them: they are counted from here on. */
 	tally_read(t, 0, &s);
+	s.n[COUNT_H2_CONNECTIONS_OVER] = s.n[COUNT_H2_CONNECTIONS]; /* what lies between the two is open, and stays so */
+	s.n[COUNT_H2_STREAMS_OVER] = s.n[COUNT_H2_STREAMS];
 	for (unsigned i = 0; i < COUNT_COUNT_; i++)
 		t->since->n[i] += s.n[i];
 	return true;

@@ -88,6 +88,14 @@ static uint64_t without(uint64_t all, uint64_t part)
 	return all > part ? all - part : 0;
 }
 
+/* What began and is not over yet; both are counted while they are read. */
+static uint64_t still_open(uint64_t begun, uint64_t over)
+{
+	int64_t n = (int64_t)(begun - over);
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
 /* What modules of HAProxy count of HTTP/2 and HTTP/1. */
 static void set_modules(struct stat_row *r, bool http, const struct tally_sum *s, uint64_t connections,
 			uint64_t open)
@@ -109,7 +117,7 @@ static void set_modules(struct stat_row *r, bool http, const struct tally_sum *s
 	    {STAT_H2_BACKEND_TOTAL_STREAMS, COUNT_H2_STREAMS},
 	};
 	const uint64_t *n = s->n;
-	uint64_t h2_open = n[COUNT_H2_CONNECTIONS] - n[COUNT_H2_CONNECTIONS_OVER];
+	uint64_t h2_open = still_open(n[COUNT_H2_CONNECTIONS], n[COUNT_H2_CONNECTIONS_OVER]);
 
 	for (unsigned f = STAT_H2_HEADERS_RCVD; f <= STAT_H1_SPLICED_BYTES_OUT; f++)
 		set(r, f, 0);
@@ -118,7 +126,7 @@ static void set_modules(struct stat_row *r, bool http, const struct tally_sum *s
 	for (size_t i = 0; i < sizeof(h2) / sizeof(h2[0]); i++)
 		set(r, h2[i].field, n[h2[i].what]);
 	set(r, STAT_H2_OPEN_CONNECTIONS, h2_open);
-	set(r, STAT_H2_BACKEND_OPEN_STREAMS, n[COUNT_H2_STREAMS] - n[COUNT_H2_STREAMS_OVER]);
+	set(r, STAT_H2_BACKEND_OPEN_STREAMS, still_open(n[COUNT_H2_STREAMS], n[COUNT_H2_STREAMS_OVER]));
 	set(r, STAT_H1_OPEN_CONNECTIONS, without(open, h2_open));
 	set(r, STAT_H1_TOTAL_CONNECTIONS, without(connections, n[COUNT_H2_CONNECTIONS]));
 	set(r, STAT_H1_TOTAL_STREAMS, without(n[COUNT_REQUESTS], n[COUNT_H2_STREAMS]));
