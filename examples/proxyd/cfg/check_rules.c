@@ -11,6 +11,10 @@
 /* A check has no client, and no message of HTTP but the answer that it judges. */
 static bool can_be(struct reader *r, size_t i, unsigned needs, unsigned sees)
 {
+	if (needs & (EXPR_CLIENT | EXPR_SHAKEN | EXPR_KEPT | EXPR_SENT)) {
+		say(r, DIAG_ERROR, i, "this asks a client for something: a check has none");
+		return false;
+	}
 	if (!(needs & (EXPR_REQUEST | EXPR_RESPONSE | EXPR_ASKED | EXPR_ANSWERED | EXPR_MESSAGE) & ~sees))
 		return true;
 	if (sees)

@@ -59,9 +59,6 @@ static void set_method(struct reader *r, size_t i, const char *method, struct cf
 
 static void set_uri(struct reader *r, size_t i, struct cfg_httpchk *c)
 {
-	if (*word_at(r, i) != '/')
-		say(r, DIAG_ERROR, i, "\"%s\" is no path: write one that begins with \"/\"",
-		    word_at(r, i));
 	c->uri = keep_word(r, i);
 }
 

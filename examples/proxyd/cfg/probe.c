@@ -108,7 +108,7 @@ static bool read_port(struct reader *r, size_t i, struct cfg_check_port *ret)
 	return ret->expr;
 }
 
-static bool read_connect_word(struct reader *r, size_t *i, struct cfg_check_connect *c)
+static bool read_connect_word(struct reader *r, size_t *i, struct cfg_check_port *port, struct cfg_check_connect *c)
 {
 	const char *word = word_at(r, *i);
 	bool valued = !strcmp(word, "sni") || !strcmp(word, "alpn");
@@ -118,6 +118,8 @@ static bool read_connect_word(struct reader *r, size_t *i, struct cfg_check_conn
 		++*i;
 		if (read_address(r, *i, word_at(r, *i), 0, &a))
 			c->addr = keep_copy(r, &a.addr, sizeof(a.addr));
+		if (c->addr && a.port && !port->expr && !port->number)
+			port->number = a.port;
 		return true;
 	}
 	if (valued && *i + 1 < r->line->n)
@@ -149,7 +151,7 @@ bool cfg_read_connect(struct reader *r, size_t i, const char *proto, struct cfg_
 				return false;
 		} else if (!strcmp(word, "proto") && !strcmp(word_at(r, i + 1), proto)) {
 			i++;
-		} else if (!read_connect_word(r, &i, ret)) {
+		} else if (!read_connect_word(r, &i, ret_port, ret)) {
 			say(r, DIAG_ERROR, i,
 			    "\"%s\" of %s connect is unknown, or not supported by this version: write port NUMBER or EXPRESSION, "
 			    "addr ADDRESS, default, ssl, sni NAME, alpn LIST, proto %s, send-proxy, via-socks4, linger or comment TEXT",

@@ -707,10 +707,10 @@ void cfg_compile_formats(struct reader *r, struct cfg_proxy *p)
 	const struct cfg_settings *set = &p->set;
 	struct rule_memory m;
 	bool http = set->mode == CFG_MODE_HTTP;
-	bool logs = set->log_format || set->tcplog || set->http.log;
+	bool used = set->log_format || set->tcplog || set->http.log || set->unique_id_format || set->error_log_format;
 	struct cfg_formats *f;
 
-	if (!(p->kind & CFG_FRONTEND) || (!logs && !set->unique_id_format && !set->error_log_format))
+	if (!(p->kind & CFG_FRONTEND) || (!used && !set->log_format_sd))
 		return;
 	r->proxy = p;
 	if (!memory_of(r, &m))
@@ -737,7 +737,8 @@ void cfg_compile_formats(struct reader *r, struct cfg_proxy *p)
 	f->has_sd = set->log_format_sd;
 	f->has_error = set->error_log_format;
 	f->has_id = set->unique_id_format;
-	p->formats = f;
+	if (used) /* else it was only to be read */
+		p->formats = f;
 }
 
 /* ---- use_backend, use-server ---- */

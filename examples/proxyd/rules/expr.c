@@ -223,6 +223,19 @@ static bool read_fetch(const char **text, const struct rule_memory *m, struct ex
 	return !f->check || f->check(x->arg, x->n_args, m, e);
 }
 
+/* HAProxy has a type of its own for it, which becomes text and bytes, and no number or address. */
+static bool is_method(const struct fetch *f)
+{
+	return !strcmp(f->name, "method") || !strcmp(f->name, "meth");
+}
+
+static bool takes(const struct expr *x, const struct conv *c)
+{
+	if (!x->n_convs && is_method(x->fetch) && c->in != SAMPLE_STR && c->in != SAMPLE_BIN)
+		return false;
+	return sample_castable(x->out, c->in);
+}
+
 static bool read_conv(const char **text, const struct rule_memory *m, struct expr *x,
 		      struct rule_error *e)
 {
@@ -234,7 +247,7 @@ static bool read_conv(const char **text, const struct rule_memory *m, struct exp
 		return say_unknown(e, "converter", text_of(*text, len), conv_is_known(text_of(*text, len)), conv_name);
 	if (x->n_convs == EXPR_CONVS_MAX)
 		return rule_fail(e, "more than %d converters", EXPR_CONVS_MAX);
-	if (!sample_castable(x->out, c->in))
+	if (!takes(x, c))
 		return rule_fail(e, "\"%s\" takes a value of type %s, and here is one of type %s",
 				 c->name, sample_type_name(c->in), sample_type_name(x->out));
 	*text += len;
@@ -323,6 +336,8 @@ bool expr_may_stand(unsigned needs, unsigned absent, struct rule_error *e)
 		return rule_fail(e, "no server has answered yet: this belongs in http-response, or in log-format");
 	if (missing & EXPR_BACKEND)
 		return rule_fail(e, "there is no backend yet: this belongs in rules of the backend, or in log-format");
+	if (missing & EXPR_SHAKEN)
+		return rule_fail(e, "the handshake comes later: this belongs in tcp-request session or content");
 	if (absent & EXPR_SERVER)
 		return rule_fail(e, "nothing was asked yet when a connection begins");
 	return rule_fail(e, "the request is gone by now: keep what you need of it, with http-request set-var(txn.name)");

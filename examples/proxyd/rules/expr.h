@@ -48,12 +48,15 @@ const struct regex *rule_regex(const struct rule_memory *m, const char *pattern,
 #define EXPR_BYTES 256u	 /* either */
 #define EXPR_ANSWERED 512u /* HTTP response, or what is known of it when it is gone */
 #define EXPR_CHOSEN 1024u /* a server that was chosen */
+#define EXPR_CLIENT 2048u /* a client's connection, and where it came to */
+#define EXPR_SHAKEN 4096u /* and its handshake */
+#define EXPR_KEPT 8192u   /* what was kept of its request */
 
 /* What is not there yet, or any more: in rules of requests, of answers, when a connection begins, in lines of a log. */
 #define EXPR_NOT_BEFORE_ANSWER (EXPR_RESPONSE | EXPR_ANSWERED | EXPR_SAID | EXPR_SERVER | EXPR_CHOSEN)
 #define EXPR_NOT_BEHIND_REQUEST (EXPR_REQUEST | EXPR_SENT)
 #define EXPR_NOT_AT_ACCEPT \
-	(EXPR_NOT_BEFORE_ANSWER | EXPR_NOT_BEHIND_REQUEST | EXPR_MESSAGE | EXPR_ASKED | EXPR_BYTES | EXPR_BACKEND)
+	(EXPR_NOT_BEFORE_ANSWER | EXPR_NOT_BEHIND_REQUEST | EXPR_MESSAGE | EXPR_ASKED | EXPR_BYTES | EXPR_BACKEND | EXPR_KEPT)
 #define EXPR_NOT_IN_LOG (EXPR_NOT_BEHIND_REQUEST | EXPR_RESPONSE | EXPR_SAID | EXPR_MESSAGE | EXPR_BYTES)
 
 struct expr_arg {

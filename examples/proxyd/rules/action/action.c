@@ -319,6 +319,7 @@ static bool is_there(const struct rule *rule, const struct acl_reader *r, struct
 
 	switch (rule->kind) {
 	case RULES_CONNECTION:
+		return expr_may_stand(needs, EXPR_NOT_AT_ACCEPT | EXPR_SHAKEN, e);
 	case RULES_SESSION:
 		return expr_may_stand(needs, EXPR_NOT_AT_ACCEPT, e);
 	case RULES_REQUEST:

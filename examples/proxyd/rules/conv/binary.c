@@ -53,6 +53,8 @@ static bool check_chunks(struct expr_arg *arg, unsigned n, const struct rule_mem
 {
 	if (n > 1 && (arg[1].number < 0 || arg[1].number > 8192))
 		return rule_fail(e, "a chunk has 1 to 8192 bytes");
+	if (n && (n < 2 || !arg[1].number) && (arg[0].text.len || (n > 2 && arg[2].number)))
+		return rule_fail(e, "the size of a chunk is missing: what is between them, and whether the last may be shorter, needs one");
 	return n < 3 || arg[2].number == 0 || arg[2].number == 1 ||
 	       rule_fail(e, "write 1 to leave a shorter last chunk out, or 0");
 }

@@ -113,6 +113,11 @@ static bool next_piece(struct pieces *p, struct text *ret)
 	return true;
 }
 
+static bool check_pieces(struct expr_arg *arg, unsigned n, const struct rule_memory *m, struct rule_error *e)
+{
+	return arg[0].number || rule_fail(e, "pieces are counted from 1, or from -1, which is the last");
+}
+
 static bool pieces(const struct conv *c, const struct expr_arg *arg, unsigned n_args, struct run *r,
 		   struct sample *s)
 {
@@ -711,7 +716,7 @@ const struct conv convs_text[] = {
     {"bytes", "iI", SAMPLE_BIN, SAMPLE_BIN, bytes, 0, NULL, false},
     {"concat", "SSS", SAMPLE_STR, SAMPLE_STR, concat, 0, check_concat, false},
     {"cut_crlf", "", SAMPLE_STR, SAMPLE_STR, cut_line, 0, NULL, false},
-    {"field", "isI", SAMPLE_STR, SAMPLE_STR, pieces, PIECES_FIELD, NULL, false},
+    {"field", "isI", SAMPLE_STR, SAMPLE_STR, pieces, PIECES_FIELD, check_pieces, false},
     {"hex", "", SAMPLE_BIN, SAMPLE_STR, to_hex, 0, NULL, false},
     {"hex2i", "", SAMPLE_STR, SAMPLE_INT, hex_number, 0, NULL, false},
     {"host_only", "", SAMPLE_STR, SAMPLE_STR, host_or_port, 0, NULL, false},
@@ -734,6 +739,6 @@ const struct conv convs_text[] = {
     {"upper", "", SAMPLE_STR, SAMPLE_STR, change_case, 1, NULL, false},
     {"url_dec", "I", SAMPLE_STR, SAMPLE_STR, url_decode, 0, NULL, false},
     {"url_enc", "S", SAMPLE_STR, SAMPLE_STR, url_encode, 0, check_url_enc, false},
-    {"word", "isI", SAMPLE_STR, SAMPLE_STR, pieces, PIECES_WORD, NULL, false},
+    {"word", "isI", SAMPLE_STR, SAMPLE_STR, pieces, PIECES_WORD, check_pieces, false},
     {NULL, NULL, 0, 0, NULL, 0, NULL, false},
 };

@@ -74,10 +74,10 @@ static bool capture(const struct conv *c, const struct expr_arg *arg, unsigned n
 }
 
 const struct fetch fetches_capture[] = {
-    {"capture.req.hdr", "i", SAMPLE_STR, 0, captured, CAPTURE_REQUEST, NULL},
-    {"capture.req.method", "", SAMPLE_STR, 0, word, WORD_METHOD, NULL},
-    {"capture.req.uri", "", SAMPLE_STR, 0, word, WORD_URI, NULL},
-    {"capture.req.ver", "", SAMPLE_STR, 0, word, WORD_VERSION, NULL},
+    {"capture.req.hdr", "i", SAMPLE_STR, EXPR_KEPT, captured, CAPTURE_REQUEST, NULL},
+    {"capture.req.method", "", SAMPLE_STR, EXPR_KEPT, word, WORD_METHOD, NULL},
+    {"capture.req.uri", "", SAMPLE_STR, EXPR_KEPT, word, WORD_URI, NULL},
+    {"capture.req.ver", "", SAMPLE_STR, EXPR_KEPT, word, WORD_VERSION, NULL},
     {"capture.res.hdr", "i", SAMPLE_STR, EXPR_SERVER, captured, CAPTURE_RESPONSE, NULL},
     {"unique-id", "", SAMPLE_STR, 0, unique_id, 0, NULL},
     {NULL, NULL, 0, 0, NULL, 0, NULL},

@@ -29,28 +29,29 @@ static bool check_filter(struct expr_arg *arg, unsigned n, const struct rule_mem
 }
 
 /* clang-format off */
+#define NEEDS(of) ((of) == TLS_OF_SERVER ? 0 : EXPR_SHAKEN)
 #define SERVER(name, type, what) {name, "", type, EXPR_SERVER, value, TLS_OF_SERVER | (what), NULL}
-#define CLIENT(name, type, what) {name, "", type, 0, value, what, NULL}
+#define CLIENT(name, type, what) {name, "", type, EXPR_SHAKEN, value, what, NULL}
 #define CERT(prefix, of) \
-	{prefix "_der", "", SAMPLE_BIN, 0, value, (of) | TLS_CERT_DER, NULL}, \
-	{prefix "_i_dn", "SIS", SAMPLE_STR, 0, value, (of) | TLS_CERT_ISSUER, NULL}, \
-	{prefix "_key_alg", "", SAMPLE_STR, 0, value, (of) | TLS_CERT_KEY_ALG, NULL}, \
-	{prefix "_notafter", "", SAMPLE_STR, 0, value, (of) | TLS_CERT_NOT_AFTER, NULL}, \
-	{prefix "_notbefore", "", SAMPLE_STR, 0, value, (of) | TLS_CERT_NOT_BEFORE, NULL}, \
-	{prefix "_s_dn", "SIS", SAMPLE_STR, 0, value, (of) | TLS_CERT_SUBJECT, NULL}, \
-	{prefix "_serial", "", SAMPLE_BIN, 0, value, (of) | TLS_CERT_SERIAL, NULL}, \
-	{prefix "_sha1", "", SAMPLE_BIN, 0, value, (of) | TLS_CERT_SHA1, NULL}, \
-	{prefix "_sig_alg", "", SAMPLE_STR, 0, value, (of) | TLS_CERT_SIG_ALG, NULL}, \
-	{prefix "_version", "", SAMPLE_INT, 0, value, (of) | TLS_CERT_VERSION, NULL}
+	{prefix "_der", "", SAMPLE_BIN, NEEDS(of), value, (of) | TLS_CERT_DER, NULL}, \
+	{prefix "_i_dn", "SIS", SAMPLE_STR, NEEDS(of), value, (of) | TLS_CERT_ISSUER, NULL}, \
+	{prefix "_key_alg", "", SAMPLE_STR, NEEDS(of), value, (of) | TLS_CERT_KEY_ALG, NULL}, \
+	{prefix "_notafter", "", SAMPLE_STR, NEEDS(of), value, (of) | TLS_CERT_NOT_AFTER, NULL}, \
+	{prefix "_notbefore", "", SAMPLE_STR, NEEDS(of), value, (of) | TLS_CERT_NOT_BEFORE, NULL}, \
+	{prefix "_s_dn", "SIS", SAMPLE_STR, NEEDS(of), value, (of) | TLS_CERT_SUBJECT, NULL}, \
+	{prefix "_serial", "", SAMPLE_BIN, NEEDS(of), value, (of) | TLS_CERT_SERIAL, NULL}, \
+	{prefix "_sha1", "", SAMPLE_BIN, NEEDS(of), value, (of) | TLS_CERT_SHA1, NULL}, \
+	{prefix "_sig_alg", "", SAMPLE_STR, NEEDS(of), value, (of) | TLS_CERT_SIG_ALG, NULL}, \
+	{prefix "_version", "", SAMPLE_INT, NEEDS(of), value, (of) | TLS_CERT_VERSION, NULL}
 
 #define SECRETS(prefix, of) \
-	{prefix "_client_early_traffic_secret", "", SAMPLE_STR, 0, value, (of) | TLS_KEY_EARLY, NULL}, \
-	{prefix "_client_handshake_traffic_secret", "", SAMPLE_STR, 0, value, (of) | TLS_KEY_CLIENT_HANDSHAKE, NULL}, \
-	{prefix "_client_traffic_secret_0", "", SAMPLE_STR, 0, value, (of) | TLS_KEY_CLIENT, NULL}, \
-	{prefix "_early_exporter_secret", "", SAMPLE_STR, 0, value, (of) | TLS_KEY_EARLY_EXPORTER, NULL}, \
-	{prefix "_exporter_secret", "", SAMPLE_STR, 0, value, (of) | TLS_KEY_EXPORTER, NULL}, \
-	{prefix "_server_handshake_traffic_secret", "", SAMPLE_STR, 0, value, (of) | TLS_KEY_SERVER_HANDSHAKE, NULL}, \
-	{prefix "_server_traffic_secret_0", "", SAMPLE_STR, 0, value, (of) | TLS_KEY_SERVER, NULL}
+	{prefix "_client_early_traffic_secret", "", SAMPLE_STR, NEEDS(of), value, (of) | TLS_KEY_EARLY, NULL}, \
+	{prefix "_client_handshake_traffic_secret", "", SAMPLE_STR, NEEDS(of), value, (of) | TLS_KEY_CLIENT_HANDSHAKE, NULL}, \
+	{prefix "_client_traffic_secret_0", "", SAMPLE_STR, NEEDS(of), value, (of) | TLS_KEY_CLIENT, NULL}, \
+	{prefix "_early_exporter_secret", "", SAMPLE_STR, NEEDS(of), value, (of) | TLS_KEY_EARLY_EXPORTER, NULL}, \
+	{prefix "_exporter_secret", "", SAMPLE_STR, NEEDS(of), value, (of) | TLS_KEY_EXPORTER, NULL}, \
+	{prefix "_server_handshake_traffic_secret", "", SAMPLE_STR, NEEDS(of), value, (of) | TLS_KEY_SERVER_HANDSHAKE, NULL}, \
+	{prefix "_server_traffic_secret_0", "", SAMPLE_STR, NEEDS(of), value, (of) | TLS_KEY_SERVER, NULL}
 
 const struct fetch fetches_tls[] = {
 	{"ssl_bc", "", SAMPLE_BOOL, EXPR_SERVER, is_tls, TLS_OF_SERVER, NULL},
@@ -78,22 +79,22 @@ const struct fetch fetches_tls[] = {
 	CLIENT("ssl_c_used", SAMPLE_BOOL, TLS_USED),
 	CLIENT("ssl_c_verify", SAMPLE_INT, TLS_VERIFY),
 	CERT("ssl_f", 0),
-	{"ssl_fc", "", SAMPLE_BOOL, 0, is_tls, 0, NULL},
+	{"ssl_fc", "", SAMPLE_BOOL, EXPR_SHAKEN, is_tls, 0, NULL},
 	CLIENT("ssl_fc_alg_keysize", SAMPLE_INT, TLS_ALG_KEYSIZE),
 	CLIENT("ssl_fc_alpn", SAMPLE_STR, TLS_ALPN),
 	CLIENT("ssl_fc_cipher", SAMPLE_STR, TLS_CIPHER),
-	{"ssl_fc_cipherlist_bin", "I", SAMPLE_BIN, 0, value, TLS_CIPHERLIST_BIN, check_filter},
-	{"ssl_fc_cipherlist_hex", "I", SAMPLE_STR, 0, value, TLS_CIPHERLIST_HEX, check_filter},
-	{"ssl_fc_cipherlist_str", "I", SAMPLE_STR, 0, value, TLS_CIPHERLIST_STR, check_filter},
+	{"ssl_fc_cipherlist_bin", "I", SAMPLE_BIN, EXPR_SHAKEN, value, TLS_CIPHERLIST_BIN, check_filter},
+	{"ssl_fc_cipherlist_hex", "I", SAMPLE_STR, EXPR_SHAKEN, value, TLS_CIPHERLIST_HEX, check_filter},
+	{"ssl_fc_cipherlist_str", "I", SAMPLE_STR, EXPR_SHAKEN, value, TLS_CIPHERLIST_STR, check_filter},
 	CLIENT("ssl_fc_cipherlist_xxh", SAMPLE_INT, TLS_CIPHERLIST_XXH),
 	SECRETS("ssl_fc", 0),
 	CLIENT("ssl_fc_client_random", SAMPLE_BIN, TLS_CLIENT_RANDOM),
 	CLIENT("ssl_fc_curve", SAMPLE_STR, TLS_CURVE),
 	CLIENT("ssl_fc_ecformats_bin", SAMPLE_BIN, TLS_POINTLIST),
-	{"ssl_fc_eclist_bin", "I", SAMPLE_BIN, 0, value, TLS_GROUPLIST, check_filter},
+	{"ssl_fc_eclist_bin", "I", SAMPLE_BIN, EXPR_SHAKEN, value, TLS_GROUPLIST, check_filter},
 	CLIENT("ssl_fc_err", SAMPLE_INT, TLS_HANDSHAKE_ERR),
 	CLIENT("ssl_fc_err_str", SAMPLE_STR, TLS_HANDSHAKE_ERR_STR),
-	{"ssl_fc_extlist_bin", "I", SAMPLE_BIN, 0, value, TLS_EXTENSIONLIST, check_filter},
+	{"ssl_fc_extlist_bin", "I", SAMPLE_BIN, EXPR_SHAKEN, value, TLS_EXTENSIONLIST, check_filter},
 	CLIENT("ssl_fc_has_crt", SAMPLE_BOOL, TLS_HAS_CERT),
 	CLIENT("ssl_fc_has_early", SAMPLE_BOOL, TLS_HAS_EARLY),
 	CLIENT("ssl_fc_has_sni", SAMPLE_BOOL, TLS_HAS_SNI),
