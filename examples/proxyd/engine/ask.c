@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 #include "http_reason.h"
-#include "io.h"
+#include "http/client_io.h"
 #include "log.h"
 
 #define HEAD_MAX 1024
@@ -188,7 +188,7 @@ bool exchange_ask_upload(struct worker *w, struct exchange *x)
 
 	if (x->up.done || !c->readable || c->eof)
 		return false;
-	n = handle_recv(&c->h, w->scratch, sizeof(w->scratch));
+	n = client_recv(c, w->scratch, sizeof(w->scratch));
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 		c->readable = errno == EINTR;
 		return true;

@@ -12,22 +12,8 @@
 #include "objects.h"
 #include "tls/conn.h"
 
-/* http/h2_stream.c: of a stream of HTTP/2. */
-ssize_t h2_recv(const struct handle *h, void *buf, size_t cap);
-bool h2_is_emptied(const struct handle *h);
-ssize_t h2_send(const struct handle *h, const void *data, size_t len);
-int h2_shutdown(const struct handle *h);
-void h2_cut(const struct handle *h);
-
-static inline bool handle_is_stream(const struct handle *h)
-{
-	return h->kind == HANDLE_HTTP_STREAM;
-}
-
 static inline ssize_t handle_recv(const struct handle *h, void *buf, size_t cap)
 {
-	if (handle_is_stream(h))
-		return h2_recv(h, buf, cap);
 	return h->tls ? tls_recv(h->tls, buf, cap) : call_recv(h->fd, buf, cap, 0);
 }
 
@@ -55,8 +41,6 @@ static inline ssize_t handle_send(const struct handle *h, const void *data, size
 {
 	ssize_t n;
 
-	if (handle_is_stream(h))
-		return h2_send(h, data, len);
 	if (h->tls)
 		return tls_send(h->tls, data, len, flags);
 	n = call_send(h->fd, data, len, MSG_NOSIGNAL | flags);
@@ -68,8 +52,6 @@ static inline ssize_t handle_send(const struct handle *h, const void *data, size
 /* A read of `n` bytes of `cap` took all that had come: only an event brings more. */
 static inline bool handle_is_emptied(const struct handle *h, size_t n, size_t cap)
 {
-	if (handle_is_stream(h))
-		return h2_is_emptied(h);
 	return n < cap && !(h->tls && tls_has_ended(h->tls));
 }
 
@@ -79,8 +61,7 @@ static inline bool handle_is_emptied(const struct handle *h, size_t n, size_t ca
  */
 static inline void handle_hurry(const struct handle *h)
 {
-	if (!handle_is_stream(h))
-		setsockopt(h->fd, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int)); /* a unix socket has none */
+	setsockopt(h->fd, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int)); /* a unix socket has none */
 }
 
 /* Its close is a reset: the peer shall not take what came until then for all there is. */
@@ -93,8 +74,6 @@ static inline void handle_abort(const struct handle *h)
 /* No more bytes go to the peer. 0 or -1. */
 static inline int handle_shutdown(const struct handle *h)
 {
-	if (handle_is_stream(h))
-		return h2_shutdown(h);
 	if (h->tls)
 		tls_shutdown(h->tls);
 	return shutdown(h->fd, SHUT_WR);

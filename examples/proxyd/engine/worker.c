@@ -435,7 +435,7 @@ static bool has_more(const struct worker *w)
 {
 	const struct http_worker *h = w->http;
 
-	return !TAILQ_EMPTY(&w->again) || !TAILQ_EMPTY(&w->bulk) || (h && (!(TAILQ_EMPTY(&h->again) && TAILQ_EMPTY(&h->bulk)) || h2_has_more(w)));
+	return !TAILQ_EMPTY(&w->again) || !TAILQ_EMPTY(&w->bulk) || (h && !(TAILQ_EMPTY(&h->again) && TAILQ_EMPTY(&h->bulk) && TAILQ_EMPTY(&h->senders)));
 }
 
 static void maybe_nap(struct worker *w)
@@ -529,7 +529,7 @@ static void *loop(void *arg)
 		run_bulk(w, n > 0 ? (unsigned)n : 0);
 		if (due <= w->now_ns)
 			run_timers(w);
-		if (w->http && w->http->h2)
+		if (w->http && !TAILQ_EMPTY(&w->http->senders))
 			h2_flush(w);
 		free_dead(w);
 		let_go_of_left(w);

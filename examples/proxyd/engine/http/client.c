@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A client's connection: requests are read from it, answers given to it. */
-#include "http.h"
+#include "client_io.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,10 +11,9 @@
 
 #include "engine/count.h"
 #include "engine/greeting.h"
-#include "engine/io.h"
 #include "engine/refused.h"
-#include "tls/info.h"
 #include "engine/rule_store.h"
+#include "tls/info.h"
 
 /* ---- Bytes that wait ---- */
 
@@ -212,7 +211,7 @@ bool client_give(struct worker *w, struct client *c, const char *data, size_t le
 	ssize_t n = 0;
 
 	if (c->writable && !c->out) {
-		n = handle_send(&c->h, data, len, flags);
+		n = client_send(c, data, len, flags);
 		if (n < 0 && errno != EAGAIN && errno != EINTR) {
 			c->eof = c->hup = c->closing = c->gone = true;
 			return true;
@@ -243,7 +242,7 @@ bool client_pass(struct worker *w, struct client *c, size_t len)
 
 static void flush(struct worker *w, struct client *c)
 {
-	ssize_t n = handle_send(&c->h, c->out->data + c->out->at, chunk_left(c->out), 0);
+	ssize_t n = client_send(c, c->out->data + c->out->at, chunk_left(c->out), 0);
 
 	if (n < 0 && errno == EINTR)
 		return;
@@ -293,7 +292,7 @@ void client_page(struct worker *w, struct client *c, size_t len)
 static void say_goodbye(struct worker *w, struct client *c)
 {
 	if (client_is_stream(c))
-		handle_shutdown(&c->h);
+		h2_shutdown(c);
 	if (client_is_stream(c) || c->eof || !(c->linger || c->in || c->readable) || handle_shutdown(&c->h) < 0 ||
 	    !client_watch(w, c)) {
 		client_close(w, c);
@@ -367,12 +366,12 @@ static void no_more(struct worker *w, struct client *c)
 static uint32_t receive(struct worker *w, struct client *c, uint32_t have)
 {
 	char *at = w->http->buffer + HTTP_ROOM + have;
-	ssize_t n = handle_recv(&c->h, at, HTTP_RECEIVE);
+	ssize_t n = client_recv(c, at, HTTP_RECEIVE);
 
 	if (n > 0) {
 		if (!have)
 			c->since_ns = w->now_ns; /* a request begins */
-		if (handle_is_emptied(&c->h, (size_t)n, HTTP_RECEIVE) && !c->hup)
+		if (client_is_emptied(c, (size_t)n, HTTP_RECEIVE) && !c->hup)
 			c->readable = false;
 		return (uint32_t)n;
 	}
@@ -386,7 +385,7 @@ static uint32_t receive(struct worker *w, struct client *c, uint32_t have)
 /* Of a stream, whose head is there: what has come of its body with it, which rules may see. */
 static uint32_t receive_early(struct worker *w, struct client *c, uint32_t have)
 {
-	ssize_t n = client_is_stream(c) ? handle_recv(&c->h, w->http->buffer + HTTP_ROOM + have, HTTP_RECEIVE) : 0;
+	ssize_t n = client_is_stream(c) ? h2_recv(c, w->http->buffer + HTTP_ROOM + have, HTTP_RECEIVE) : 0;
 
 	return n > 0 ? (uint32_t)n : 0;
 }
@@ -396,7 +395,7 @@ static bool save(struct worker *w, struct client *c, uint32_t have)
 	struct chunk *old = c->in;
 	bool ok;
 
-	handle_hurry(&c->h);
+	client_hurry(c);
 	c->in = NULL;
 	ok = chunk_append(&c->in, w->http->buffer + HTTP_ROOM, have);
 	free(old);

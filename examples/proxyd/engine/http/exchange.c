@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A request: how it begins, what is changed in its head, and how it ends. */
-#include "http.h"
+#include "client_io.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,6 @@
 #include "engine/balance_key.h"
 #include "engine/compress.h"
 #include "engine/count.h"
-#include "engine/io.h"
 #include "engine/log/facts.h"
 #include "engine/name_ask.h"
 
@@ -134,7 +133,7 @@ void exchange_fail(struct worker *w, struct exchange *x, unsigned status, char w
 	bool answers = x->state != EXCHANGE_ANSWER && status, goes_on = false;
 
 	if (x->state == EXCHANGE_ANSWER && client_is_stream(c))
-		h2_cut(&c->h);
+		h2_cut(c);
 	if (x->state == EXCHANGE_ASKED && phase == 'H' &&
 	    (who == 'S' || who == 's' || (who == 'P' && x->fault && !x->up.fault)))
 		observe(w, x->seeker.server, observed(x, who));
@@ -320,7 +319,7 @@ enum h1_fault exchange_begin(struct worker *w, struct client *c, uint32_t head_l
 	if (n < total - head_len && !exchange_keep_next(w, x, body + n, total - head_len - n, 'R'))
 		return H1_FAULT_NONE;
 	if (!x->up.done)
-		handle_hurry(&c->h);
+		client_hurry(c);
 	exchange_route(w, x, head_len, n);
 	return H1_FAULT_NONE;
 }

@@ -25,22 +25,22 @@ void h2_wake(struct h2_stream *s)
 	TAILQ_INSERT_TAIL(&s->h2->woken, s, woken);
 }
 
-void h2_tell(struct h2 *h2)
+void h2_send_later(struct h2 *h2)
 {
-	if (h2->is_told)
+	if (h2->is_sender)
 		return;
-	h2->is_told = true;
-	TAILQ_INSERT_TAIL(&h2->worker->http->h2->told, h2, told);
-	h2->worker->http->h2->n_told++;
+	h2->is_sender = true;
+	TAILQ_INSERT_TAIL(&h2->worker->http->senders, h2, sender);
+	h2->worker->http->n_senders++;
 }
 
-static void untell(struct h2 *h2)
+static void unlist(struct h2 *h2)
 {
-	if (!h2->is_told)
+	if (!h2->is_sender)
 		return;
-	h2->is_told = false;
-	TAILQ_REMOVE(&h2->worker->http->h2->told, h2, told);
-	h2->worker->http->h2->n_told--;
+	h2->is_sender = false;
+	TAILQ_REMOVE(&h2->worker->http->senders, h2, sender);
+	h2->worker->http->n_senders--;
 }
 
 static void stream_free(struct h2_stream *s)
@@ -451,11 +451,7 @@ static bool worker_begin(struct http_worker *h)
 	if (h->h2)
 		return true;
 	h->h2 = malloc(sizeof(*h->h2)); /* what it holds is written before it is read */
-	if (!h->h2)
-		return false;
-	TAILQ_INIT(&h->h2->told);
-	h->h2->n_told = 0;
-	return true;
+	return h->h2;
 }
 
 /* Frames that came. */
@@ -472,7 +468,7 @@ static void take(struct worker *w, struct client *c, const char *data, size_t le
 		return;
 	}
 	run_woken(w, h2);
-	h2_tell(h2);
+	h2_send_later(h2);
 }
 
 bool h2_begin(struct worker *w, struct client *c, const char *first, size_t len)
@@ -508,7 +504,7 @@ static void no_more(struct worker *w, struct h2 *h2)
 	TAILQ_FOREACH(s, &h2->streams, entry)
 	if (s->client && !s->closed)
 		client_event(w, s->client, EPOLLRDHUP);
-	h2_tell(h2);
+	h2_send_later(h2);
 }
 
 /* Reads. False: there is nothing. */
@@ -572,31 +568,26 @@ static bool flush(struct worker *w, struct client *c)
 /* At the end of a turn. Who has still more has its turn again. */
 void h2_flush(struct worker *w)
 {
-	struct h2_worker *h = w->http->h2;
-	unsigned n = h->n_told;
+	struct http_worker *h = w->http;
+	unsigned n = h->n_senders;
 
-	while (n-- && !TAILQ_EMPTY(&h->told)) {
-		struct h2 *h2 = TAILQ_FIRST(&h->told);
+	while (n-- && !TAILQ_EMPTY(&h->senders)) {
+		struct h2 *h2 = TAILQ_FIRST(&h->senders);
 		struct client *c = h2->client;
 		bool more = true;
 
-		untell(h2);
+		unlist(h2);
 		for (unsigned i = 0; more && i < FLUSHES; i++)
 			more = flush(w, c);
 		if (more)
-			h2_tell(h2);
+			h2_send_later(h2);
 		client_run(w, c);
 	}
 }
 
-bool h2_has_more(const struct worker *w)
-{
-	return w->http->h2 && !TAILQ_EMPTY(&w->http->h2->told);
-}
-
 void h2_go_on(const struct client *c)
 {
-	h2_tell(c->h2);
+	h2_send_later(c->h2);
 }
 
 void h2_worker_free(struct http_worker *h)
@@ -615,7 +606,7 @@ void h2_leave(struct client *c)
 	h2->leaves = true;
 	nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h2->session), NGHTTP2_NO_ERROR,
 			      NULL, 0);
-	h2_tell(h2);
+	h2_send_later(h2);
 }
 
 struct rule_store **h2_session_store(const struct client *stream)
@@ -649,7 +640,7 @@ void h2_expired(struct worker *w, struct client *c)
 	h2->ends = true;
 	h2->idle_ns = c->since_ns = w->now_ns; /* GOAWAY goes first */
 	nghttp2_session_terminate_session(h2->session, NGHTTP2_NO_ERROR);
-	h2_tell(h2);
+	h2_send_later(h2);
 }
 
 void h2_end_with(const struct client *c, bool silently)
@@ -677,7 +668,7 @@ void h2_free(struct worker *w, struct client *c)
 	lose_all(w, h2);
 	while ((s = TAILQ_FIRST(&h2->streams)))
 		stream_free(s);
-	untell(h2);
+	unlist(h2);
 	h2_head_free(&h2->head);
 	nghttp2_session_del(h2->session);
 	free(h2);
@@ -709,5 +700,5 @@ void h2_stream_over(struct worker *w, struct client *c)
 		nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, s->id, code);
 	if (h2->rejects)
 		nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_ENHANCE_YOUR_CALM, NULL, 0);
-	h2_tell(h2);
+	h2_send_later(h2);
 }

@@ -68,7 +68,7 @@ struct h2 {
 	unsigned n_live; /* streams with a client */
 	uint64_t idle_ns; /* since when there is none */
 	uint64_t moved_ns; /* when bytes of an answer were last sent */
-	bool is_told;	 /* on the list of those who have something to send */
+	bool is_sender;	 /* on the list of those who have something to send */
 	bool leaves;	 /* GOAWAY is sent: no new streams */
 	bool ends;	 /* GOAWAY is the last that is sent */
 	bool has_ended;	 /* the client sends no more */
@@ -77,13 +77,11 @@ struct h2 {
 	bool is_broken;	 /* nghttp2 is asked no more */
 	struct h2_head head; /* that is coming */
 	struct h2_stream *coming; /* whose head it is; NULL: none */
-	TAILQ_ENTRY(h2) told;
+	TAILQ_ENTRY(h2) sender;
 };
 
 /* What a worker has for it. */
 struct h2_worker {
-	TAILQ_HEAD(, h2) told;
-	unsigned n_told;
 	struct http_msg answer;
 	nghttp2_nv nv[HTTP_FIELDS_MAX + HTTP_FIELDS_ADDED_MAX + 1];
 	char names[H2_NAMES_MAX]; /* in lower case */
@@ -102,7 +100,7 @@ struct h2_client {
 /* It has news for its client, which runs once nghttp2 has returned. */
 void h2_wake(struct h2_stream *s);
 /* There is something to send at the end of the turn. */
-void h2_tell(struct h2 *h2);
+void h2_send_later(struct h2 *h2);
 
 /* ---- h2_stream.c ---- */
 

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client_io.h"
 #include "container_of.h"
-#include "engine/io.h"
 
 #define USUAL_CAP 1024u
 #define CHUNK_FRAMING 16u /* bytes around the data of a chunk */
@@ -45,9 +45,9 @@ void h2_drop(struct h2_bytes *b)
 	*b = (struct h2_bytes){.data = NULL};
 }
 
-static struct h2_stream *stream_of(const struct handle *h)
+static struct h2_stream *stream_of(const struct client *c)
 {
-	return container_of(h, struct h2_client, client.h)->stream;
+	return container_of(c, struct h2_client, client)->stream;
 }
 
 /* ---- The request's body ---- */
@@ -60,7 +60,7 @@ static size_t consume(struct h2_stream *s, char *to, size_t len)
 	if (!h2_left(&s->in))
 		h2_drop(&s->in);
 	nghttp2_session_consume(s->h2->session, s->id, len);
-	h2_tell(s->h2);
+	h2_send_later(s->h2);
 	return len;
 }
 
@@ -108,9 +108,9 @@ static ssize_t fail(int error)
 	return -1;
 }
 
-ssize_t h2_recv(const struct handle *h, void *buf, size_t cap)
+ssize_t h2_recv(const struct client *c, void *buf, size_t cap)
 {
-	struct h2_stream *s = stream_of(h);
+	struct h2_stream *s = stream_of(c);
 	size_t n = h2_left(&s->in);
 
 	if (s->closed)
@@ -124,9 +124,9 @@ ssize_t h2_recv(const struct handle *h, void *buf, size_t cap)
 	return s->in_ended || s->h2->has_ended ? 0 : fail(EAGAIN);
 }
 
-bool h2_is_emptied(const struct handle *h)
+bool h2_is_emptied(const struct client *c)
 {
-	const struct h2_stream *s = stream_of(h);
+	const struct h2_stream *s = stream_of(c);
 
 	return !h2_left(&s->in) && !h2_left(&s->text) && !s->in_ended;
 }
@@ -254,12 +254,12 @@ static void resume(struct h2_stream *s)
 	if (s->is_waiting)
 		nghttp2_session_resume_data(s->h2->session, s->id);
 	s->is_waiting = false;
-	h2_tell(s->h2);
+	h2_send_later(s->h2);
 }
 
-ssize_t h2_send(const struct handle *h, const void *data, size_t len)
+ssize_t h2_send(const struct client *c, const void *data, size_t len)
 {
-	struct h2_stream *s = stream_of(h);
+	struct h2_stream *s = stream_of(c);
 	const char *at = data;
 	ssize_t n;
 
@@ -278,20 +278,19 @@ ssize_t h2_send(const struct handle *h, const void *data, size_t len)
 }
 
 /* No more comes. What ends with its connection is whole now. */
-int h2_shutdown(const struct handle *h)
+void h2_shutdown(const struct client *c)
 {
-	struct h2_stream *s = stream_of(h);
+	struct h2_stream *s = stream_of(c);
 
 	if (s->has_head && !s->out_ended && !s->is_cut && s->body.framing == HTTP_BODY_CLOSE) {
 		s->out_ended = true;
 		resume(s);
 	}
-	return 0;
 }
 
-void h2_cut(const struct handle *h)
+void h2_cut(const struct client *c)
 {
-	stream_of(h)->is_cut = true;
+	stream_of(c)->is_cut = true;
 }
 
 /* ---- What nghttp2 sends of it ---- */

@@ -203,6 +203,9 @@ struct http_worker {
 	struct purge_list purge; /* servers with idle connections, and some without; next is first */
 	struct exchange_list spares;
 	unsigned n_spares;
+	struct h2_worker *h2; /* NULL: no HTTP/2 yet */
+	TAILQ_HEAD(, h2) senders; /* connections of HTTP/2 that have something to send, */
+	unsigned n_senders;	  /* so many */
 	const char *early; /* what came of a body with its head: the request's; the answer's, while its rules run */
 	size_t early_len;
 	uint64_t refused[2][H1_FAULT_COUNT_]; /* requests, answers: by what was wrong */
@@ -210,7 +213,6 @@ struct http_worker {
 	struct http_msg request, answer;
 	char written[2 * HTTP_HEAD_MAX];
 	char hints[2048]; /* of early-hint */
-	struct h2_worker *h2; /* NULL: no HTTP/2 yet */
 	char scratch[RUN_SCRATCH]; /* of rules */
 	char buffer[HTTP_BUFFER];
 };
@@ -339,11 +341,12 @@ void h2_expired(struct worker *w, struct client *c);
 void h2_free(struct worker *w, struct client *c);
 /* The connection of a stream ends with it: with GOAWAY, or without a word. */
 void h2_end_with(const struct client *c, bool silently);
+/* What comes next is not the end of its answer, which breaks off. */
+void h2_cut(const struct client *stream);
 /* The client of a stream is closed. */
 void h2_stream_over(struct worker *w, struct client *c);
 /* Sends what streams have said. */
 void h2_flush(struct worker *w);
-bool h2_has_more(const struct worker *w);
 void h2_worker_free(struct http_worker *h);
 
 /* ---- exchange.c ---- */

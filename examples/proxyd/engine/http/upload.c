@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The body of a request: from the client to the server. */
-#include "http.h"
+#include "client_io.h"
 
 #include <errno.h>
 
 #include "engine/ask.h"
-#include "engine/io.h"
 
 static void stop_upload(struct exchange *x)
 {
@@ -138,9 +137,9 @@ static void read_body(struct worker *w, struct exchange *x, size_t room)
 	ssize_t n;
 
 	cap = cap < room ? cap : room;
-	n = handle_recv(&c->h, buf, cap);
+	n = client_recv(c, buf, cap);
 	if (n > 0) {
-		if (handle_is_emptied(&c->h, (size_t)n, cap) && !c->hup)
+		if (client_is_emptied(c, (size_t)n, cap) && !c->hup)
 			c->readable = false;
 		c->since_ns = w->now_ns;
 		w->moved += (size_t)n;

@@ -4,12 +4,11 @@
  * as rules have made it so far, until enough of the body is there. Then the head is read again, and the rules go on.
  * "http-response wait-for-body" and "pause" do the same with an answer, which is kept with the exchange.
  */
-#include "http.h"
+#include "client_io.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "engine/io.h"
 
 static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -148,9 +147,9 @@ bool exchange_gather(struct worker *w, struct exchange *x)
 	if (!c->readable)
 		return false;
 	memcpy(at, c->in->data + c->in->at, have);
-	n = handle_recv(&c->h, at + have, room);
+	n = client_recv(c, at + have, room);
 	if (n > 0) {
-		if (handle_is_emptied(&c->h, (size_t)n, room) && !c->hup)
+		if (client_is_emptied(c, (size_t)n, room) && !c->hup)
 			c->readable = false;
 		c->since_ns = w->now_ns;
 		take(w, x, have, (size_t)n);

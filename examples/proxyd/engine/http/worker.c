@@ -16,7 +16,6 @@ struct http_worker *http_worker_new(void)
 		return NULL;
 	memset(h, 0,
 	       offsetof(struct http_worker, request)); /* the rest is written before it is read */
-	h->h2 = NULL;
 	LIST_INIT(&h->clients);
 	TAILQ_INIT(&h->again);
 	TAILQ_INIT(&h->bulk);
@@ -24,6 +23,7 @@ struct http_worker *http_worker_new(void)
 	TAILQ_INIT(&h->purge);
 	TAILQ_INIT(&h->dead_links);
 	TAILQ_INIT(&h->spares);
+	TAILQ_INIT(&h->senders);
 	return h;
 }
 
