@@ -114,7 +114,7 @@ def inside(program, name):
 
     def files():
         found = [str(f) for f in pathlib.Path("/run").rglob("*") if f.is_file() and str(f) not in own]
-        return sorted(f for f in found if not f.endswith(".addresses") and "keepalived_parent" not in f)
+        return sorted(f for f in found if not f.endswith(".held") and "keepalived_parent" not in f)
 
     try:
         wait_for("the address", lambda: ADDRESS in run("ip", *where, "addr", "show", "dev", "eth0"))
