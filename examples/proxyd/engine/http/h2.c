@@ -122,7 +122,7 @@ static void follow_set(struct worker *w, struct h2 *h2)
 {
 	struct client *on = h2->client;
 
-	if (w->draining || (on->frontend->set != w->set && (h2->n_live || !client_migrate(w, on))))
+	if (client_leaves(w, on) || (on->frontend->set != w->set && (h2->n_live || !client_migrate(w, on))))
 		h2_leave(on);
 }
 

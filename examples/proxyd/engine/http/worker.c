@@ -127,7 +127,8 @@ static void each_idle_client(struct worker *w, bool (*stay)(struct worker *w, st
 	for (c = LIST_FIRST(&w->http->clients); c; c = next) {
 		next = LIST_NEXT(c, entry);
 		if (c->speaks_h2 && h2_is_busy(c)) {
-			h2_leave(c);
+			if (!w->draining || client_leaves(w, c)) /* else with a request after its moment, or once it is idle */
+				h2_leave(c);
 			continue;
 		}
 		if (c->exchange || c->in || c->out || c->closing || !handle_is_ready(&c->h))
