@@ -11,7 +11,7 @@
  *	h2_head.c	the fields of a request as such text
  *
  * What streams have to say leaves at the end of a turn, in few send(). Of bodies that nobody has read yet a connection holds at most
- * H2_WINDOW, each stream its own; of answers that it does not take H2_OUT_ALL, but each stream H2_OUT_MAX and a read of H2_READ_LEAST.
+ * H2_WINDOW, each stream its own; of answers that it does not take H2_OUT_ALL. Past that a stream still gets H2_OUT_MAX and one read.
  */
 #ifndef PROXYD_ENGINE_HTTP_H2_H
 #define PROXYD_ENGINE_HTTP_H2_H

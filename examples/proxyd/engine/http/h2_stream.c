@@ -134,15 +134,12 @@ bool h2_is_emptied(const struct client *c)
 /* ---- The answer ---- */
 
 /* It is of the connection to its server alone (RFC 9113, section 8.2.2). */
-static bool is_hop_field(const struct http_msg *m, const struct http_field *f)
+static bool is_hop_name(const char *name, size_t len)
 {
-	static const char *const more[] = {"keep-alive", "proxy-connection"};
-	const char *name = http_text(m, f->name);
+	static const char *const hop[] = {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"};
 
-	if (f->id == HTTP_ID_CONNECTION || f->id == HTTP_ID_TRANSFER_ENCODING || f->id == HTTP_ID_UPGRADE)
-		return true;
-	for (unsigned i = 0; i < sizeof(more) / sizeof(more[0]); i++)
-		if (http_same_name(name, f->name.len, more[i], strlen(more[i])))
+	for (unsigned i = 0; i < sizeof(hop) / sizeof(hop[0]); i++)
+		if (http_same_name(name, len, hop[i], strlen(hop[i])))
 			return true;
 	return false;
 }
@@ -181,7 +178,7 @@ static ssize_t list_fields(struct h2_worker *h, const struct http_msg *m, char s
 		const struct http_field *f = &m->field[i];
 		const char *name = http_text(m, f->name);
 
-		if (is_hop_field(m, f) || (has_options && is_named_hop(m, f)))
+		if (is_hop_name(name, f->name.len) || (has_options && is_named_hop(m, f)))
 			continue;
 		if (used + f->name.len > sizeof(h->names))
 			return -1;
@@ -305,7 +302,7 @@ static size_t list_trailers(struct h2_stream *s, nghttp2_nv *nv, size_t cap)
 		char *value, *value_end = line_end;
 
 		colon = memchr(at, ':', (size_t)(line_end - at));
-		if (!colon)
+		if (!colon || is_hop_name(at, (size_t)(colon - at)))
 			continue;
 		for (char *c = at; c < colon; c++)
 			*c = (char)tolower((unsigned char)*c);

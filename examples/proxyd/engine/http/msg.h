@@ -82,7 +82,7 @@ struct http_msg {
 	bool lenient; /* set behind h1_begin(): option accept-invalid-http-request or -response */
 
 	/* start line */
-	uint8_t minor; /* of HTTP/1.x; */
+	uint8_t minor; /* of HTTP/1.x */
 	bool is_h2;    /* it came as HTTP/2, and is here as HTTP/1.1 */
 	enum http_method method;
 	struct http_span method_text, target; /* of a request */
