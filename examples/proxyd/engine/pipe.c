@@ -36,7 +36,9 @@ void pipe_close(struct worker *w)
 
 bool pipe_suits(struct worker *w, const struct handle *from, const struct handle *to, uint64_t left)
 {
-	return left >= PIPE_MIN && from->kind != HANDLE_HTTP_STREAM && to->kind != HANDLE_HTTP_STREAM && !from->tls && !to->tls && open_pipe(w);
+	if (from->kind == HANDLE_HTTP_STREAM || to->kind == HANDLE_HTTP_STREAM)
+		return false;
+	return left >= PIPE_MIN && !from->tls && !to->tls && open_pipe(w);
 }
 
 ssize_t pipe_fill(struct worker *w, int from, uint64_t left)

@@ -74,7 +74,10 @@ static void lose(struct worker *w, struct h2_stream *s)
 		client_close(w, c);
 }
 
-/* All of a connection that ends: nghttp2, which still knows them, is asked no more. What one of them leaves may let another go on, so each is looked for anew. */
+/*
+ * All of a connection that ends: nghttp2, which still knows them, is asked no more. What one of them leaves may let another go on, so
+ * each is looked for anew.
+ */
 static void lose_all(struct worker *w, struct h2 *h2)
 {
 	struct h2_stream *s;
@@ -501,9 +504,9 @@ static void no_more(struct worker *w, struct h2 *h2)
 
 	h2->has_ended = true;
 	h2->client->readable = false;
-	TAILQ_FOREACH(s, &h2->streams, entry)
-	if (s->client && !s->closed)
-		client_event(w, s->client, EPOLLRDHUP);
+	TAILQ_FOREACH (s, &h2->streams, entry)
+		if (s->client && !s->closed)
+			client_event(w, s->client, EPOLLRDHUP);
 	h2_send_later(h2);
 }
 
