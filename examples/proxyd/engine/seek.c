@@ -18,11 +18,11 @@ static bool has_room(const struct seeker *k, const struct server *s, uint32_t n_
 	uint64_t max = atomic_load_explicit(&s->maxconn, memory_order_relaxed);
 	const struct pool *p = k->backend->pool;
 
-	if (!min)
-		return !max || n_sessions < max;
-	n = (uint64_t)pool_sessions(p) + !k->queued;
-	if (!max || n >= k->backend->fullconn)
+	if (!max)
 		return true;
+	n = (uint64_t)pool_sessions(p) + !k->queued;
+	if (!min || n >= k->backend->fullconn)
+		return n_sessions < max;
 	max = max * n / k->backend->fullconn;
 	return n_sessions < (max > min ? max : min);
 }

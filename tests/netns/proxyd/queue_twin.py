@@ -51,6 +51,11 @@ def test_minconn_grows_to_maxconn_with_the_load(binary):
     reached(binary, [Server(echo)], ["fullconn 20", "balance leastconn"], "minconn 2 maxconn 10", wanted)
 
 
+def test_maxconn_holds_beyond_fullconn(binary):
+    for balance in ("leastconn", "source"):
+        reached(binary, [Server(echo)], ["fullconn 1", f"balance {balance}"], "minconn 1 maxconn 3", [1, 2, 3, 3, 3])
+
+
 def test_minconn_is_of_each_server(binary):
     wanted = [1, 2, 2, 2, 2, 2, 2, None, 4]  # the eighth makes it two; HAProxy then serves only who comes
     spread = reached(binary, [Server(echo), Server(echo)], ["fullconn 24", "balance leastconn"], "minconn 1 maxconn 6", wanted)
