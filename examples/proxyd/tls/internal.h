@@ -122,13 +122,13 @@ struct tls_trust *tls_trust_read(const struct tls_settings *s, struct tls_store 
 void tls_trust_free(struct tls_trust *t);
 bool tls_trust_uses(const struct tls_trust *t, enum tls_kind kind, const char *file);
 
-/* A context with all but certificates and authorities. NULL: *ret_why. */
 /* Of groups for the key exchange; NULL: as OpenSSL has them. */
 static inline const char *tls_curves(const struct tls_settings *s)
 {
 	return s->curves ? s->curves : s->ecdhe;
 }
 
+/* A context with all but certificates and authorities. NULL: *ret_why. */
 SSL_CTX *tls_context_new(const struct tls_settings *s, const struct tls_globals *g, bool is_server,
 			 const char **ret_why);
 bool tls_context_trust(SSL_CTX *ctx, struct tls_trust *t, unsigned worker);
