@@ -39,11 +39,26 @@ static bool takes_any(const struct seeker_more *m)
 	return !m->bound && !m->n_exclude;
 }
 
+/*
+ * Counted at its server, if there is room: never above what it may have, not even for a moment, in which who waits would find no
+ * room, and sleep on.
+ */
+static bool take_place(const struct seeker *k, struct server *s, uint32_t *ret_before)
+{
+	*ret_before = atomic_load_explicit(&s->n_sessions, memory_order_relaxed);
+	do {
+		if (!has_room(k, s, *ret_before))
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(&s->n_sessions, ret_before, *ret_before + 1, memory_order_relaxed,
+							memory_order_relaxed));
+	return true;
+}
+
+/* In this order: whom libsched lets in finds room here. */
 static void give_back(struct worker *w, struct pool *p, struct server *s, const struct lb_outcome *o)
 {
-	lb_done(p->worker[w->index].picker, (uintptr_t)s, o);
-	/* Sequentially consistent: who sets its bit in `waiting` looks at the counts afterwards, we count and look at the bit. */
 	atomic_fetch_sub(&s->n_sessions, 1);
+	lb_done(p->worker[w->index].picker, (uintptr_t)s, o);
 }
 
 /* As HAProxy counts: who left a server and was given the same again has only tried once more. */
@@ -135,7 +150,7 @@ static void end_wait(struct seeker *k)
 	uint32_t before = atomic_load_explicit(turns_of(k), memory_order_relaxed) - m->turns;
 
 	*(m->bound ? &m->server_place : &m->pool_place) += before + 1;
-	m->left = m->bound;
+	m->left = k->server ? NULL : m->bound;
 	if (m->bound) {
 		atomic_fetch_sub_explicit(&m->bound->n_queued, 1, memory_order_relaxed);
 		atomic_fetch_sub_explicit(&k->backend->pool->n_bound, 1, memory_order_relaxed);
@@ -196,11 +211,10 @@ static int pick(struct worker *w, struct seeker *k, const struct server *prefer,
 		return -ENOMEM;
 	while ((e = lb_pick(picker, &r, &id)) == 0) {
 		s = (struct server *)(uintptr_t)id;
-		n_sessions = atomic_fetch_add_explicit(&s->n_sessions, 1, memory_order_relaxed);
 		behind = has_key(k) && !k->queued && !prefer && atomic_load_explicit(&s->n_queued, memory_order_relaxed);
-		if (!behind && has_room(k, s, n_sessions))
+		if (!behind && take_place(k, s, &n_sessions))
 			break;
-		give_back(w, p, s, &unused);
+		lb_done(picker, id, &unused);
 		if (flags & LB_REQUEST_STRICT)
 			return -EAGAIN;
 		if (has_key(k)) {
@@ -384,7 +398,8 @@ void seeker_drop_server(struct worker *w, struct seeker *k, enum lb_result resul
 	if (!k->server)
 		return;
 	give_back(w, p, k->server, &o);
-	atomic_fetch_sub_explicit(&p->n_sessions, 1, memory_order_relaxed);
+	/* Sequentially consistent: who sets its bit in `waiting` looks at the counts afterwards, we count and look at the bit. */
+	atomic_fetch_sub(&p->n_sessions, 1);
 	k->server = NULL;
 	wake_waiting(w, p);
 }
