@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,20 +37,45 @@ static bool end(FILE *f)
 	return !fclose(f) && !failed;
 }
 
+static void write_ip(FILE *f, const char *word, const struct ha_ip *ip)
+{
+	char text[HA_IP_TEXT_SIZE] = "";
+
+	if (ip->family && ha_ip_format(ip, text, sizeof(text)) >= 0)
+		fprintf(f, "%s%s", word, text);
+}
+
+static void write_address_flags(FILE *f, uint32_t flags)
+{
+	fputs(flags & IFA_F_HOMEADDRESS ? " home" : "", f);
+	fputs(flags & IFA_F_MANAGETEMPADDR ? " mngtmpaddr" : "", f);
+	fputs(flags & IFA_F_NOPREFIXROUTE ? " noprefixroute" : "", f);
+	fputs(flags & IFA_F_MCAUTOJOIN ? " autojoin" : "", f);
+}
+
+/* All that tells it from another one: what is the same in the next configuration is not touched. */
+static void write_address(FILE *f, const struct conf_instance *i, const struct conf_address *a)
+{
+	write_ip(f, "\t", &a->ip);
+	write_ip(f, " peer ", &a->peer);
+	fprintf(f, "/%u dev %s scope %u", a->prefix, conf_address_device(i, a), a->scope);
+	write_ip(f, " brd ", &a->broadcast);
+	if (a->label)
+		fprintf(f, " label %s", a->label);
+	if (a->preferred_s == CONF_FOREVER)
+		fputs(" preferred_lft forever", f);
+	else if (a->preferred_s != CONF_UNSET)
+		fprintf(f, " preferred_lft %" PRId64, a->preferred_s);
+	write_address_flags(f, a->flags);
+	fputs("\n", f);
+}
+
 static void write_addresses(FILE *f, const struct conf *c)
 {
-	char ip[HA_IP_TEXT_SIZE];
-
 	fputs("static_ipaddress {\n", f);
-	for (const struct conf_instance *i = conf_holders(c); i; i = i->next) {
-		for (size_t n = 0; n < i->n_addresses; n++) {
-			const struct conf_address *a = &i->addresses[n];
-
-			*ip = '\0';
-			ha_ip_format(&a->ip, ip, sizeof(ip));
-			fprintf(f, "\t%s/%u dev %s\n", ip, a->prefix, conf_address_device(i, a));
-		}
-	}
+	for (const struct conf_instance *i = conf_holders(c); i; i = i->next)
+		for (size_t n = 0; n < i->n_addresses; n++)
+			write_address(f, i, &i->addresses[n]);
 	fputs("}\n", f);
 }
 

@@ -144,7 +144,8 @@ good "nothing stays behind"
 
 # All of it is killed, and the next start knows another configuration: what it does not name goes, what others put there stays.
 configure 20
-sed -i "s|advert_int 1|version 3\n    advert_int 0.1\n    use_vmac vr51|; s|^    virtual_routes {|&\n        198.51.102.0/24 scope link|" "$LAB_DIR/r1/keepalived.conf"
+sed -i "s|advert_int 1|version 3\n    advert_int 0.1\n    use_vmac vr51|; s|^    virtual_routes {|&\n        198.51.102.0/24 scope link|
+        s|^static_ipaddress {|&\n    10.8.0.11 peer 10.8.0.12/32 dev eth0 label eth0:own|" "$LAB_DIR/r1/keepalived.conf"
 vipd_start r1
 vmac_there() { lab_ip r1 -o addr show dev vr51 2>/dev/null | grep -qF " $vip/24" && lab_ip r1 route show | grep -q "^198.51.102.0/24 dev vr51"; }
 wait_for 30 "vipd is MASTER" vmac_there || fail "vipd becomes MASTER on vr51" "$(lab_ip r1 addr)"
@@ -155,6 +156,7 @@ kill -STOP "${own[@]}"
 kill -KILL "${own[@]}"
 wait "${vipd_pid[r1]}" 2>/dev/null
 vmac_there || fail "all of it stays behind" "$(lab_ip r1 addr)"
+held | grep -qF "10.8.0.11 peer 10.8.0.12/32" || fail "an address with a peer stays behind" "$(held)"
 lab_ip r1 route add 198.51.103.0/24 dev eth0 proto keepalived
 cat >"$LAB_DIR/r1/keepalived.conf" <<CONF
 vrrp_instance VI_1 {

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <linux/if_addr.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -66,13 +67,49 @@ static void what_was_there_stays(void **state)
 	assert_int_equal(rmdir(folder), 0);
 }
 
+/* An address is found again only with all that the kernel tells it by. */
+static void an_address_comes_back_whole(void **state)
+{
+	char folder[] = "/tmp/leftover-XXXXXX", pid_file[64];
+	struct conf_address all = address[0];
+	const struct conf_address *back;
+	struct conf *c;
+
+	assert_non_null(mkdtemp(folder));
+	snprintf(pid_file, sizeof(pid_file), "%s/pid", folder);
+	all.peer = address[1].ip;
+	all.broadcast = address[2].ip;
+	all.scope = RT_SCOPE_LINK;
+	all.label = "eth0:one";
+	all.flags = IFA_F_HOMEADDRESS | IFA_F_MANAGETEMPADDR | IFA_F_NOPREFIXROUTE | IFA_F_MCAUTOJOIN;
+	all.preferred_s = 3600;
+	instance.addresses = &all;
+	write_some(pid_file, 1);
+	instance.addresses = address;
+	c = leftover_read(pid_file);
+	assert_true(c && c->fixed && c->fixed->n_addresses == 1);
+	back = &c->fixed->addresses[0];
+	assert_int_equal(ha_ip_compare(&back->ip, &all.ip), 0);
+	assert_int_equal(ha_ip_compare(&back->peer, &all.peer), 0);
+	assert_int_equal(ha_ip_compare(&back->broadcast, &all.broadcast), 0);
+	assert_int_equal(back->prefix, all.prefix);
+	assert_int_equal(back->scope, all.scope);
+	assert_int_equal(back->flags, all.flags);
+	assert_int_equal(back->preferred_s, all.preferred_s);
+	assert_string_equal(back->label, all.label);
+	assert_string_equal(back->dev, "eth0");
+	conf_free(c);
+	leftover_remove(pid_file);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(what_was_there_stays)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(what_was_there_stays), cmocka_unit_test(an_address_comes_back_whole)};
 
 	instance.home = "eth0";
 	for (size_t i = 0; i < ADDRESSES_MAX; i++)
 		address[i] = (struct conf_address){
-		    .ip = {.family = 2, .bytes = {10, 0, (uint8_t)(i / 200), (uint8_t)(1 + i % 200)}}, .prefix = 24};
+		    .ip = {.family = 2, .bytes = {10, 0, (uint8_t)(i / 200), (uint8_t)(1 + i % 200)}}, .prefix = 24, .preferred_s = CONF_UNSET};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
