@@ -251,12 +251,12 @@ static void wait_until_ready(struct kernel *k, const struct ha_net_address *a, s
  */
 static bool does_without(struct kernel *k, const struct conf_instance *i, const struct ha_net_address *a, int error)
 {
-	bool lacks = a->ip.family == AF_INET6 && (error == -EACCES || error == -EOPNOTSUPP || error == -EAFNOSUPPORT);
+	bool lacks = error == -EACCES || error == -EOPNOTSUPP || error == -EAFNOSUPPORT;
 	struct watched *w = NULL;
 
-	for (size_t n = 0; n < k->n_watched && !w; n++)
+	for (size_t n = 0; a->ip.family == AF_INET6 && n < k->n_watched && !w; n++)
 		w = k->watched[n].link.ifindex == a->ifindex ? &k->watched[n] : NULL;
-	if (!w || a->ip.family != AF_INET6)
+	if (!w)
 		return false;
 	w->had_ipv6 |= error >= 0;
 	if (!lacks || w->had_ipv6)
