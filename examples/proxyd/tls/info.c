@@ -401,8 +401,8 @@ bool tls_info(const struct tls *t, int what, const struct expr_arg *arg, unsigne
 		return text(t->refused_name ? t->refused_name : SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name), ret);
 	case TLS_NEVER:
 		return false;
-	case TLS_CURVE:
-		return text(SSL_group_to_name(t->ssl, (int)SSL_get_negotiated_group(t->ssl)), ret);
+	case TLS_CURVE: /* OpenSSL looks into the session, and there is none before a hello */
+		return SSL_get_session(t->ssl) && text(SSL_group_to_name(t->ssl, (int)SSL_get_negotiated_group(t->ssl)), ret);
 	case TLS_HANDSHAKE_ERR_STR:
 		return error_text(t->ssl_error, scratch, ret);
 	case TLS_CIPHERLIST_BIN:

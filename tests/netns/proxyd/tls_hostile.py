@@ -85,6 +85,25 @@ def test_garbage_is_no_handshake(binary):
         until("it is named", lambda: "f/1: SSL handshake failure (http request)" in p.text())
 
 
+TOLD = ("c_ca_err c_chain_der c_der c_s_dn c_used c_verify f_serial fc_alg_keysize fc_alpn fc_cipher fc_cipherlist_str fc_client_random fc_curve "
+        "fc_eclist_bin fc_err_str fc_exporter_secret fc_extlist_bin fc_has_sni fc_is_resumed fc_protocol fc_protocol_hello_id fc_server_random "
+        "fc_session_id fc_session_key fc_sni fc_unique_id fc_use_keysize")
+
+
+def test_whatever_is_asked_of_garbage_can_be_told(binary):
+    hello = client_hello()
+    told = 'error-log-format "= ' + " ".join(f"%[ssl_{name}]" for name in TOLD.split()) + '"\n    default_backend'
+    text = logged(AUTHORITY.default, Server(show_headers)).replace("default_backend", told)
+    with Proxy(binary, text.replace("nbthread 1", "nbthread 1\n    tune.ssl.capture-buffer-size 200\n    tune.ssl.keylog on")) as p:
+        for n, bad in enumerate((b"", b"GET / HTTP/1.1\r\n\r\n", hello[:100], hello, hello + bytes(9)), 1):
+            with p.connect() as s:
+                s.sendall(bad)
+                s.shutdown(socket.SHUT_WR)
+                ends(s)
+            until("it is told", lambda: p.text().count("= ") == n)
+        still_serves(p)
+
+
 def test_a_name_of_any_shape_is_survived(binary):
     hello = client_hello()
     at = hello.index(b"default.example")
