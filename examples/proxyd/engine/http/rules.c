@@ -450,7 +450,7 @@ static struct http_msg *written_request(struct worker *w, char *head, size_t len
 	h1_begin(m, head, 0, 0);
 	m->lenient = true;
 	m->head_max = UINT32_MAX;
-	m->fields_max = HTTP_FIELDS_MAX;
+	m->fields_max = HTTP_FIELDS_MAX + HTTP_FIELDS_ADDED_MAX; /* what rules added */
 	n = h1_request(m, 0, (uint32_t)len);
 	*ret_head_len = n > 0 ? (size_t)n : 0;
 	return n > 0 ? m : NULL;
