@@ -173,3 +173,31 @@ wait_for 30 "what was left behind goes" all_gone || fail "what was left behind g
 lab_ip r1 route show | grep -q "^198.51.103.0/24" || fail "another's route stays" "$(lab_ip r1 route show)"
 vipd_stop r1
 good "what all of it left behind when it was killed goes with the next start"
+
+# Without VRRP (-C) they are another vipd's, also when a reload no longer has them.
+configure 20
+said_before=$(wc -l <"$LAB_DIR/r1/vipd.log")
+vipd_start r1
+wait_for 30 "vipd is MASTER" holds || fail "vipd becomes MASTER" "$(lab_ip r1 addr)"
+cp "$LAB_DIR/r1/keepalived.conf" "$LAB_DIR/r1/check.conf"
+cat >"$LAB_DIR/r1/server.conf" <<CONF
+virtual_server 10.9.0.1 80 {
+    lb_algo rr
+    lb_kind NAT
+    protocol TCP
+    real_server 10.9.0.2 80 {
+    }
+}
+CONF
+cat "$LAB_DIR/r1/server.conf" >>"$LAB_DIR/r1/check.conf"
+lab_start r1 check "$VIPD" -C -n -l -f "$LAB_DIR/r1/check.conf" -p "$LAB_DIR/r1/c.pid" -r "$LAB_DIR/r1/cr.pid" -c "$LAB_DIR/r1/cc.pid"
+check_pid=$LAB_PID
+wait_for 30 "vipd -C runs" grep -q "starts:" "$LAB_DIR/r1/check.log" || fail "vipd -C runs" "$(cat "$LAB_DIR/r1/check.log")"
+cp "$LAB_DIR/r1/server.conf" "$LAB_DIR/r1/check.conf"
+kill -HUP "$check_pid"
+wait_for 30 "vipd -C reads its file again" grep -q reloaded "$LAB_DIR/r1/check.log" || fail "vipd -C reads its file again" "$(cat "$LAB_DIR/r1/check.log")"
+kill "$check_pid"
+wait "$check_pid" 2>/dev/null
+said | grep "added again" && fail "vipd -C removes nothing of VRRP" "$(said)"
+vipd_stop r1
+good "vipd -C leaves alone what VRRP holds"

@@ -526,7 +526,7 @@ void addresses_leave(struct kernel *k, const struct watched *w)
 
 void addresses_remove_old(struct kernel *k)
 {
-	const struct conf *old = k->birth->old;
+	const struct conf *old = k->birth->options->vrrp ? k->birth->old : NULL; /* -C: they are another vipd's */
 	struct ha_net_address a, there;
 
 	for (const struct conf_instance *i = old ? conf_holders(old) : NULL; i; i = i->next) {
