@@ -392,7 +392,7 @@ static json_t *silent(const struct supervisor *s)
 	json_t *o = json_object();
 
 	for (int r = 0; r < N_ROLES; r++)
-		if (f->silent & 1u << r)
+		if (f->silent & 1u << r && s->child[r].wanted)
 			json_object_set_new(o, role_name((enum role)r), time_json(f->heard_ns[r]));
 	return o;
 }
