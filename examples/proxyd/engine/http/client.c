@@ -291,9 +291,12 @@ void client_page(struct worker *w, struct client *c, size_t len)
 /* All is said. Who may still be sending would lose the answer to a reset (RFC 9112, section 9.6). */
 static void say_goodbye(struct worker *w, struct client *c)
 {
-	if (client_is_stream(c))
+	if (client_is_stream(c)) {
 		h2_shutdown(c);
-	if (client_is_stream(c) || c->eof || !(c->linger || c->in || c->readable) || handle_shutdown(&c->h) < 0 ||
+		client_close(w, c);
+		return;
+	}
+	if (c->eof || !(c->linger || c->in || c->readable) || handle_shutdown(&c->h) < 0 ||
 	    !client_watch(w, c)) {
 		client_close(w, c);
 		return;
